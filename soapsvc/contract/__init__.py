@@ -1,0 +1,1 @@
+"""The WSDL as schema, classes and service; which element plays which role."""

@@ -1,0 +1,93 @@
+"""Every error that soapsvc raises on purpose.
+
+    SoapsvcError
+    ├── PushRefused              the sender gets an answer that is not an acknowledgement
+    │   ├── HttpRefused          plain text with a 4xx status: the request is not one we read
+    │   └── EnvelopeRefused      SOAP fault, HTTP 500, because of what the message says
+    ├── StoreError
+    │   ├── StoreUnavailable     cannot write now: Server fault, the sender keeps the push
+    │   └── NoSuchPush           asked for an id or a document that is not stored
+    ├── ContractError            this WSDL cannot be served: file, line, what is wrong, what would do
+    ├── SettingsError            a setting is unknown, contradicts another, or cannot be read
+    └── SendError                the sender could not hand over a push
+
+A fault is on the wire, an error is in Python: a refusal knows how it leaves the house.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from soapsvc.records import Verdict
+from soapsvc.rules import Faultcode
+
+
+class SoapsvcError(Exception):
+    """Something that soapsvc can explain in a sentence; str() is that sentence."""
+
+
+class PushRefused(SoapsvcError):
+    """A request that gets no acknowledgement.
+
+    http_status  of the answer
+    may_repeat   whether the same bytes can succeed later
+    """
+
+    http_status = 500
+    may_repeat = False
+
+
+class HttpRefused(PushRefused):
+    """The HTTP request is not one that a push can come in; answered in plain text.
+
+    rule     id in soapsvc.rules.RULES
+    headers  that the status demands (Allow, WWW-Authenticate, Retry-After)
+    """
+
+    def __init__(self, http_status: int, rule: str, sentence: str, headers: tuple[tuple[str, str], ...] = ()):
+        super().__init__(sentence)
+        self.http_status, self.rule, self.sentence, self.headers = http_status, rule, sentence, headers
+
+
+class EnvelopeRefused(PushRefused):
+    """The message deviates from the contract; answered by a SOAP 1.1 fault that carries the verdict."""
+
+    def __init__(self, faultcode: Faultcode, sentence: str, verdict: Verdict):
+        super().__init__(sentence)
+        self.faultcode, self.sentence, self.verdict = faultcode, sentence, verdict
+
+
+class StoreError(SoapsvcError):
+    """The inbox could not do what was asked."""
+
+
+class StoreUnavailable(StoreError):
+    """Nothing was stored and nothing may be acknowledged: a Server fault, so that the sender keeps the push.
+
+    retry_after_seconds  when a repeat makes sense
+    """
+
+    def __init__(self, sentence: str, retry_after_seconds: int = 60):
+        super().__init__(sentence)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class NoSuchPush(StoreError):
+    """No push has this id, or it has no such document."""
+
+
+class ContractError(SoapsvcError):
+    """The WSDL cannot be served."""
+
+    def __init__(self, file: Path | str, line: int | None, wrong: str, would_do: str):
+        where = f"{file}, line {line}" if line else str(file)
+        super().__init__(f"{where}: {wrong}; {would_do}")
+        self.file, self.line, self.wrong, self.would_do = file, line, wrong, would_do
+
+
+class SettingsError(SoapsvcError):
+    """The settings cannot be used as they are."""
+
+
+class SendError(SoapsvcError):
+    """A push was handed to nobody."""

@@ -1,0 +1,1 @@
+"""Keeps pushes: on disk before anything is acknowledged."""

@@ -1,0 +1,55 @@
+"""What every store promises; `sql_store` keeps it, `tests/inbox/` holds each store to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from soapsvc.records import Accepted, InboxRow, InboxStats, Push, PushState, RefusedPush, StoredPush, Verdict
+
+
+class InboxStore(Protocol):
+    """A place where pushes are kept.
+
+    Promise  when accept() returns, the push survives a crash of the process and of the machine; when it raises
+             StoreUnavailable, nothing may be acknowledged. The same push is stored once, however often and however
+             concurrently it comes in.
+    """
+
+    spool_directory: Path
+    """On the store's own file system: where request bodies and documents lie until they are stored."""
+
+    def accept(self, push: Push, verdict: Verdict) -> Accepted:
+        """Store a push with its raw bytes and verdict; a redelivery is counted, other content under the same
+        idempotency key is stored as a conflict. Errors: StoreUnavailable."""
+
+    def quarantine(self, refused: RefusedPush) -> str | None:
+        """Keep refused input and return its id; the oldest make room. None: larger alone than what may be kept.
+        Errors: StoreUnavailable."""
+
+    def rows(
+        self, *, limit: int | None = 50, state: PushState | None = None, before_id: str | None = None
+    ) -> Iterator[InboxRow]:
+        """Newest first; None: all. before_id: those that arrived before that push."""
+
+    def stored(self, push_id: str) -> StoredPush:
+        """One push in full. Errors: NoSuchPush."""
+
+    def open_document(self, push_id: str, n: int) -> BinaryIO:
+        """The decoded bytes of document n, from 1. Errors: NoSuchPush."""
+
+    def open_raw(self, push_id: str) -> BinaryIO:
+        """Every byte of the HTTP request body, as received. Errors: NoSuchPush."""
+
+    def stats(self) -> InboxStats:
+        """What the inbox holds."""
+
+    def check_writable(self) -> None:
+        """Write and commit something small and undo it. Errors: StoreUnavailable."""
+
+    def free_bytes(self) -> int | None:
+        """Free space on the store's file system; None where it is not ours to see."""
+
+    def close(self) -> None:
+        """Finish what is being committed and let go of the database."""

@@ -1,0 +1,1 @@
+"""Plays the vendor: pushes by the WSDL in force through zeep."""

@@ -1,0 +1,114 @@
+"""Bytes on their way to the inbox: small ones in memory, large ones in a file on the inbox's own file system.
+
+A file here is not yet durable: the inbox moves it to its place and syncs it before it acknowledges.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+INLINE_BYTES = 128 * 1024  # up to here one row with a blob costs one fsync; above, a file is cheaper than the WAL
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Some bytes and their digest.
+
+    sha256      hex, of the whole
+    size_bytes  their number
+    inline      the bytes themselves when there are at most INLINE_BYTES, else None
+    path        the spool file that holds them, else None
+    """
+
+    sha256: str
+    size_bytes: int
+    inline: bytes | None = field(default=None, repr=False)
+    path: Path | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, content: bytes) -> Content:
+        """The content of bytes that are in memory already, however many."""
+        return cls(hashlib.sha256(content).hexdigest(), len(content), inline=content)
+
+    def open(self) -> BinaryIO:
+        """The bytes as a binary file at its beginning."""
+        if self.path is not None:
+            return self.path.open("rb")
+        return BytesIO(self.inline or b"")
+
+    def head(self, size_bytes: int) -> bytes:
+        """The first bytes, at most this many."""
+        with self.open() as stream:
+            return stream.read(size_bytes)
+
+
+class Sink:
+    """Takes bytes piece by piece, digests them, and moves to a file when they grow beyond INLINE_BYTES.
+
+    Errors  OSError from write() and finish() when the file system is full or broken: nothing was acknowledged yet.
+    """
+
+    def __init__(self, directory: Path):
+        self._directory = directory
+        self._memory = bytearray()
+        self._file: BinaryIO | None = None
+        self._path: Path | None = None
+        self._digest = hashlib.sha256()
+        self.size_bytes = 0
+
+    def write(self, piece: bytes | bytearray | memoryview) -> None:
+        self._digest.update(piece)
+        self.size_bytes += len(piece)
+        if self._file is None and self.size_bytes > INLINE_BYTES:
+            handle, name = tempfile.mkstemp(prefix="spool-", dir=self._directory)
+            self._file, self._path = os.fdopen(handle, "wb"), Path(name)
+            self._file.write(self._memory)
+            self._memory = bytearray()
+        if self._file is None:
+            self._memory += piece
+        else:
+            self._file.write(piece)
+
+    def finish(self) -> Content:
+        """Everything written, as a Content; the sink takes nothing more."""
+        if self._file is None:
+            return Content(self._digest.hexdigest(), self.size_bytes, inline=bytes(self._memory))
+        self._file.close()
+        return Content(self._digest.hexdigest(), self.size_bytes, path=self._path)
+
+    def discard(self) -> None:
+        """Remove the file, if there is one and the inbox has not moved it away."""
+        if self._file is not None and self._path is not None:
+            self._file.close()
+            self._path.unlink(missing_ok=True)
+
+
+class Spool:
+    """The sinks of one request: whatever file the inbox did not take over is gone when the request is over."""
+
+    def __init__(self, directory: Path):
+        self.directory = directory
+        self._sinks: list[Sink] = []
+
+    def sink(self) -> Sink:
+        """A new sink on this spool's file system."""
+        sink = Sink(self.directory)
+        self._sinks.append(sink)
+        return sink
+
+    def __enter__(self) -> Spool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for sink in self._sinks:
+            sink.discard()
+
+
+OpenSink = Callable[[], Sink]

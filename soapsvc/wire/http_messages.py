@@ -1,0 +1,39 @@
+"""An HTTP request's head and an HTTP answer, free of any server's classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class RequestHead:
+    """An HTTP request before its body.
+
+    method, path  as sent; the path percent-decoded, without the query
+    query         the query string as sent, "" for none
+    http_headers  (name, value) in the order of arrival, as sent
+    peer          address of the other end of the TCP connection, without its port
+    """
+
+    method: str
+    path: str
+    query: str
+    http_headers: tuple[tuple[str, str], ...] = field(repr=False)  # a credential may be among them
+    peer: str = ""
+
+    def values(self, name: str) -> list[str]:
+        """Every value of the named header, letter case aside, in the order of arrival."""
+        wanted = name.lower()
+        return [value for sent, value in self.http_headers if sent.lower() == wanted]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer, whole.
+
+    http_headers  beside Content-Length, which the server adds
+    """
+
+    status: int
+    http_headers: tuple[tuple[str, str], ...]
+    body: bytes
