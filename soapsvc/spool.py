@@ -5,6 +5,7 @@ A file here is not yet durable: the inbox moves it to its place and syncs it bef
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import tempfile
@@ -86,7 +87,8 @@ class Sink:
     def discard(self) -> None:
         """Remove the file, if there is one and the inbox has not moved it away."""
         if self._file is not None and self._path is not None:
-            self._file.close()
+            with contextlib.suppress(OSError):  # close() writes what is left, which a full disk refuses once more
+                self._file.close()
             self._path.unlink(missing_ok=True)
 
 

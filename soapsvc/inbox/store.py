@@ -17,8 +17,9 @@ class InboxStore(Protocol):
              concurrently it comes in.
     """
 
-    spool_directory: Path
-    """On the store's own file system: where request bodies and documents lie until they are stored."""
+    @property
+    def spool_directory(self) -> Path:
+        """On the store's own file system: where request bodies and documents lie until they are stored."""
 
     def accept(self, push: Push, verdict: Verdict) -> Accepted:
         """Store a push with its raw bytes and verdict; a redelivery is counted, other content under the same
@@ -26,7 +27,7 @@ class InboxStore(Protocol):
 
     def quarantine(self, refused: RefusedPush) -> str | None:
         """Keep refused input and return its id; the oldest make room. None: larger alone than what may be kept.
-        Errors: StoreUnavailable."""
+        Errors: StoreUnavailable, also where the disk is too full for it: accepted pushes come first."""
 
     def rows(
         self, *, limit: int | None = 50, state: PushState | None = None, before_id: str | None = None
@@ -37,7 +38,8 @@ class InboxStore(Protocol):
         """One push in full. Errors: NoSuchPush."""
 
     def open_document(self, push_id: str, n: int) -> BinaryIO:
-        """The decoded bytes of document n, from 1. Errors: NoSuchPush."""
+        """The decoded bytes of document n, from 1. Errors: NoSuchPush, also for what is quarantined: of that the raw
+        bytes alone are kept."""
 
     def open_raw(self, push_id: str) -> BinaryIO:
         """Every byte of the HTTP request body, as received. Errors: NoSuchPush."""

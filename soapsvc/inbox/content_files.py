@@ -1,0 +1,181 @@
+"""Large contents: each a file of its own beside the database, on disk before the row that names it.
+
+    inbox.db.files/TTTT/PPPPPPPPPPPPPPPPPPPP-DDDD…   T: first characters of the push's id (9 hours), P: its id,
+                                                    D: hex SHA-256 of what is inside
+    inbox.db.spool/NAME/                            what one process has not stored yet; NAME/alive is locked by it
+
+A file belongs to one push. Were it shared by digest, clearing away one push could take the file from under another
+that is just being stored by another process; so two pushes that bring the same large document keep it twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import structlog
+
+from soapsvc.inbox.database import beside, exclusive_lock, make_directory, sync_directory
+from soapsvc.spool import INLINE_BYTES, Content
+
+_LOG = structlog.get_logger(__name__)
+DIRECTORY_CHARS = 4  # of the id: 2**35 microseconds, nine and a half hours of pushes in one directory
+ORPHAN_AGE_SECONDS = 3600  # between file and row lie milliseconds; an hour leaves no doubt that nobody comes back
+COPY_BYTES = 1024 * 1024
+
+Key = tuple[str, str]  # push id, hex digest
+
+
+class ContentFiles:
+    """The files below one directory. OSError comes out as it is: the caller knows what it means for the push."""
+
+    def __init__(self, directory: Path):
+        self.directory = directory
+        self._durable: set[Path] = set()  # directories whose own names this process has synced
+
+    def path(self, push_id: str, sha256: str) -> Path:
+        return self.directory / push_id[:DIRECTORY_CHARS] / f"{push_id}-{sha256}"
+
+    def place(self, push_id: str, content: Content) -> Path:
+        """Give a content its file; when this returns, bytes and names are on disk."""
+        target = self.path(push_id, content.sha256)
+        self._make_durable(target.parent)
+        try:
+            if content.path is None:
+                _write(content, target)
+            else:
+                _link_or_copy(content.path, target)
+            _sync_file(target, content.size_bytes)
+            sync_directory(target.parent)
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
+        return target
+
+    def remove(self, keys: list[Key]) -> None:
+        """Remove the files of rows that are gone; what cannot be removed is left to the sweep."""
+        for push_id, sha256 in keys:
+            try:
+                self.path(push_id, sha256).unlink(missing_ok=True)
+            except OSError as error:
+                _LOG.warning("inbox file not removed", push_id=push_id, cause=str(error))
+
+    def sweep(self, now: float, known: Callable[[Key], bool]) -> int:
+        """Remove files without a row that are older than ORPHAN_AGE_SECONDS; how many they were.
+
+        now    seconds since 1970
+        known  whether the content has a row
+        """
+        removed = 0
+        for file in self._files():
+            push_id, _, sha256 = file.name.partition("-")
+            with contextlib.suppress(FileNotFoundError):  # another process sweeps too
+                # ctime: a link made now has the old mtime of the file that it was made from
+                old = now - os.stat(file).st_ctime > ORPHAN_AGE_SECONDS
+                if old and not known((push_id, sha256)):
+                    os.unlink(file)
+                    removed += 1
+        return removed
+
+    def _files(self) -> Iterator[os.DirEntry[str]]:
+        for directory in _entries(self.directory):
+            if directory.is_dir(follow_symlinks=False):
+                yield from _entries(Path(directory.path))
+
+    def _make_durable(self, directory: Path) -> None:
+        if directory in self._durable:
+            return
+        make_directory(directory)
+        sync_directory(directory.parent)  # also where another process made it a moment ago and has not synced yet
+        sync_directory(self.directory.parent)
+        self._durable.add(directory)
+
+
+class SpoolDirectory:
+    """A process's own directory for what it has not stored yet; one whose process is gone is cleared away."""
+
+    def __init__(self, database: Path):
+        root = beside(database, ".spool")
+        make_directory(root)
+        with exclusive_lock(database):  # so that nobody clears it away between its making and its locking
+            self.path = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=root))
+            self._alive = os.open(self.path / "alive", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def close(self) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+        os.close(self._alive)
+
+
+def clear_dead_spools(database: Path) -> None:
+    """Remove the spool directories whose process no longer holds its lock."""
+    with exclusive_lock(database):
+        for entry in _entries(beside(database, ".spool")):
+            if not _is_alive(Path(entry.path)):
+                shutil.rmtree(entry.path, ignore_errors=True)
+
+
+def _is_alive(spool: Path) -> bool:
+    try:
+        handle = os.open(spool / "alive", os.O_RDWR | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return False  # killed before it had made the file
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
+def _entries(directory: Path) -> list[os.DirEntry[str]]:
+    with contextlib.suppress(FileNotFoundError), os.scandir(directory) as entries:
+        return list(entries)
+    return []
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without links; where the disk is the reason the copy fails too
+        with source.open("rb") as reader, _new_file(target) as writer:
+            shutil.copyfileobj(reader, writer, COPY_BYTES)
+
+
+def _write(content: Content, target: Path) -> None:
+    with content.open() as reader, _new_file(target) as writer:
+        shutil.copyfileobj(reader, writer, COPY_BYTES)
+
+
+def _new_file(target: Path) -> BinaryIO:
+    return open(target, "xb", opener=lambda path, flags: os.open(path, flags, 0o600))
+
+
+def _sync_file(file: Path, size_bytes: int) -> None:
+    handle = os.open(file, os.O_RDONLY)
+    try:
+        found = os.fstat(handle).st_size
+        if found != size_bytes:
+            raise OSError(f"{file.name} has {found} bytes, not {size_bytes}")
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def is_inline(content: Content) -> bool:
+    """Whether a content lies in its row: up to INLINE_BYTES."""
+    return content.size_bytes <= INLINE_BYTES
+
+
+def inline_bytes(content: Content) -> bytes | None:
+    """The bytes that go into the row, None when they go into a file."""
+    if not is_inline(content):
+        return None
+    return content.inline if content.inline is not None else content.head(INLINE_BYTES)

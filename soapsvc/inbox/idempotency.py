@@ -1,0 +1,74 @@
+"""What makes two pushes the same push. docs/inbox.md gives the reasons; change it there too.
+
+The key says which push a message claims to be, the content digest what it brings:
+
+    same key, same content   a redelivery: stored once, counted
+    same key, other content  a conflict: stored as a push of its own that names the first
+    another key              another push
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+
+from soapsvc.records import Property, Push
+
+
+def idempotency_key(push: Push) -> str:
+    """The unique key of a push: `job-`, `processing-` or `raw-` and a hex SHA-256.
+
+    job         root, XDN, MRN, submit id, and name and type of each document; where there is an MRN
+    processing  root and ProcessingID; where there is no MRN
+    raw         digest of the request body; where the sender gave neither: then only the same bytes are the same push
+    """
+    xdn, mrn = (_trimmed(push.job.xdn), _trimmed(push.job.mrn)) if push.job else ("", "")
+    processing_id = _trimmed(push.processing_id)
+    if mrn:
+        names = [[_trimmed(document.filename), _trimmed(document.doctype)] for document in push.documents]
+        return "job-" + _digest([push.root, xdn, mrn, _trimmed(push.submit_id), names])
+    if processing_id:
+        return "processing-" + _digest([push.root, processing_id])
+    return "raw-" + push.raw.sha256
+
+
+def content_digest(push: Push) -> str:
+    """Hex SHA-256 of what a push brings: documents, properties, status code, submit id.
+
+    Left out are the Status times and the ProcessingID, which a sender may make anew for each attempt, and the order
+    of the properties. A push without any document brings nothing that could be compared so: its raw bytes count.
+    """
+    documents = [
+        [
+            document.content.sha256,
+            document.filename,
+            document.doctype,
+            document.charset,
+            document.encoding,
+            _sorted_properties(document.properties),
+        ]
+        for document in push.documents
+    ]
+    return _digest(
+        [
+            documents,
+            _sorted_properties(push.properties),
+            _trimmed(push.status_code),
+            _trimmed(push.submit_id),
+            None if push.documents else push.raw.sha256,
+        ]
+    )
+
+
+def _sorted_properties(properties: Iterable[Property]) -> list[list[str]]:
+    return sorted([(p.segment or "").lower(), p.name.lower(), p.value, p.b64charset or ""] for p in properties)
+
+
+def _trimmed(value: str | None) -> str:
+    return (value or "").strip()
+
+
+def _digest(value: object) -> str:
+    # JSON, because lengths and quotes keep ["a", "bc"] and ["ab", "c"] apart; ASCII, so that any string has bytes
+    return hashlib.sha256(json.dumps(value, separators=(",", ":")).encode("ascii")).hexdigest()

@@ -1,0 +1,36 @@
+"""The id of a stored push: sorts by time of arrival, unique without asking anybody."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from datetime import UTC, datetime, timedelta
+
+TIME_CHARS = 11  # 55 bits of microseconds since 1970: until the year 3111
+RANDOM_CHARS = 9  # 45 bits: two pushes of one microsecond on any two machines still differ
+ID_CHARS = TIME_CHARS + RANDOM_CHARS
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # in the order of its bytes; i, l, o, u left out for readers
+_SHAPE = re.compile(f"[{_ALPHABET}]{{{ID_CHARS}}}")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def new_push_id(received_at: datetime) -> str:
+    """20 characters: the microsecond of arrival, then chance."""
+    return _digits((received_at - _EPOCH) // _MICROSECOND, TIME_CHARS) + _digits(
+        secrets.randbits(5 * RANDOM_CHARS), RANDOM_CHARS
+    )
+
+
+def is_push_id(text: str) -> bool:
+    """Whether it has the shape of an id (the command line and the pages ask before they ask the store)."""
+    return _SHAPE.fullmatch(text) is not None
+
+
+def _digits(number: int, length: int) -> str:
+    chars = []
+    for _ in range(length):
+        chars.append(_ALPHABET[number & 31])
+        number >>= 5
+    return "".join(reversed(chars))

@@ -1,0 +1,1 @@
+"""The inbox, held to what soapsvc.inbox.store promises."""

@@ -1,0 +1,37 @@
+"""An inbox of the test's own, as SQLite file; the backends' classes may give another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from soapsvc.inbox.sql_store import SqlStore, open_store
+from tests.inbox.making import MIB, OpenStore
+
+
+@pytest.fixture
+def inbox_file(tmp_path: Path) -> Path:
+    return tmp_path / "inbox.db"
+
+
+@pytest.fixture
+def open_inbox(inbox_file: Path) -> Iterator[OpenStore]:
+    yield from opening(f"sqlite:///{inbox_file}")
+
+
+def opening(url: str, **common: Any) -> Iterator[OpenStore]:
+    """What opens the store at the URL, and closes every store that it opened at the end."""
+    opened: list[SqlStore] = []
+
+    def open_one(**changed: Any) -> SqlStore:
+        settings = {"quarantine_max_bytes": 64 * MIB, "quarantine_max_bytes_per_source": 16 * MIB}
+        store = open_store(url, **{**settings, **common, **changed})
+        opened.append(store)
+        return store
+
+    yield open_one
+    for store in opened:
+        store.close()

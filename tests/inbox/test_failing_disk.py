@@ -1,0 +1,268 @@
+"""Disks and databases that fail: nothing is acknowledged, nothing is half there, and it ends by itself."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import sqlite3
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from soapsvc.errors import StoreError, StoreUnavailable
+from soapsvc.inbox.sql_store import SqlStore
+from soapsvc.spool import Spool
+from tests.inbox.accepting import AskedProcess, push_of
+from tests.inbox.conftest import opening
+from tests.inbox.making import LARGE, MIB, STRICT, OpenStore, all_ids, assert_whole, document_of, push, refused, spooled
+
+DISK_BYTES = 12 * MIB
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)]
+    mounted = subprocess.run(command, capture_output=True, text=True) if os.geteuid() == 0 else None
+    if mounted is None or mounted.returncode:
+        pytest.skip("a file system of its own can only be mounted by root with CAP_SYS_ADMIN")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.fixture
+def open_on_small_disk(small_disk: Path) -> Iterator[OpenStore]:
+    yield from opening(f"sqlite:///{small_disk / 'inbox.db'}")
+
+
+def fill(folder: Path) -> Path:
+    """Take every byte that is left."""
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    return filler
+
+
+def files_of(folder: Path) -> list[Path]:
+    return sorted(path for path in (folder / "inbox.db.files").rglob("*") if path.is_file())
+
+
+def assert_refused(store: SqlStore, mrn: int, size: int) -> None:
+    with pytest.raises(StoreUnavailable) as told:
+        store.accept(push(mrn, os.urandom(size)), STRICT)
+    assert "inbox.db" not in str(told.value)
+    assert "INSERT" not in str(told.value)
+
+
+@pytest.mark.parametrize("size", [50, 100_000, LARGE])
+def test_a_full_disk_stores_nothing_and_recovers_when_there_is_room(
+    small_disk: Path, open_on_small_disk: OpenStore, size: int
+) -> None:
+    store = open_on_small_disk()
+    sent = push(1, os.urandom(size))
+    accepted = store.accept(sent, STRICT)
+    before = files_of(small_disk)
+    filler = fill(small_disk)
+    threads = [threading.Thread(target=assert_refused, args=(store, mrn, 100_000 + size)) for mrn in range(2, 14)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with pytest.raises(StoreUnavailable):
+        store.quarantine(refused(bytes(100_000)))
+    assert all_ids(store) == [accepted.id]
+    assert files_of(small_disk) == before
+    filler.unlink()
+    again = push(99, os.urandom(size))
+    assert_whole(store, store.accept(again, STRICT), again)
+    assert_whole(store, accepted, sent)
+    store.check_writable()
+
+
+@pytest.mark.parametrize("size", [3_000, 90_000, LARGE])
+def test_a_disk_that_runs_full_keeps_what_was_acknowledged(
+    small_disk: Path, open_on_small_disk: OpenStore, size: int
+) -> None:
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(4 * MIB))
+    store = open_on_small_disk()
+    acknowledged = {}
+    with contextlib.suppress(StoreUnavailable):
+        for mrn in range(10_000):
+            sent = push(mrn, os.urandom(size))
+            acknowledged[store.accept(sent, STRICT)] = sent
+        pytest.fail("the disk never ran full")
+    assert len(acknowledged) >= 2
+    assert sorted(all_ids(store)) == sorted(accepted.id for accepted in acknowledged)
+    assert len(files_of(small_disk)) == (len(acknowledged) if size == LARGE else 0)
+    ballast.unlink()
+    sent = push(99_999, os.urandom(size))
+    acknowledged[store.accept(sent, STRICT)] = sent
+    store.close()
+    reopened = open_on_small_disk()
+    for accepted, sent in acknowledged.items():
+        assert_whole(reopened, accepted, sent)
+
+
+def test_a_full_disk_leaves_no_spool_file(small_disk: Path) -> None:
+    filler = fill(small_disk)
+    os.truncate(filler, filler.stat().st_size - 200_000)
+    with pytest.raises(OSError, match="No space left"), Spool(small_disk) as spool:
+        spooled(spool, [bytes(1000)] * 400)  # small pieces: what the last one leaves in the buffer fails once more
+    assert list(small_disk.iterdir()) == [filler]
+
+
+def test_refused_input_gives_way_on_a_disk_that_runs_full(small_disk: Path, open_on_small_disk: OpenStore) -> None:
+    """The settings allow the quarantine more than the disk has: half of what is left is the bound then."""
+    store = open_on_small_disk(quarantine_max_bytes=100 * MIB, quarantine_max_bytes_per_source=100 * MIB)
+    for n in range(60):
+        with contextlib.suppress(StoreUnavailable):
+            store.quarantine(refused(os.urandom(LARGE), n))
+    assert (store.free_bytes() or 0) > DISK_BYTES / 4
+    sent = push(1, os.urandom(2 * MIB))
+    assert_whole(store, store.accept(sent, STRICT), sent)
+
+
+@pytest.mark.parametrize("mrn", [101, 100])  # in a row, in a file
+def test_a_write_that_fails_in_the_middle_stores_nothing_and_recovers(
+    inbox_file: Path, open_inbox: OpenStore, mrn: int
+) -> None:
+    """A limit on the size of files stands for a broken disk: a write fails, or the commit, wherever it meets it."""
+    child = AskedProcess(inbox_file)
+    try:
+        acknowledged = [child.accept(1), child.accept(2)]
+        _, hard = resource.prlimit(child.pid, resource.RLIMIT_FSIZE)
+        for limit in (0, 2_000, 20_000, 40_000, 70_000, 110_000, 150_000):
+            resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (limit, hard))
+            for n in range(4):
+                with contextlib.suppress(StoreUnavailable):
+                    acknowledged.append(child.accept(mrn + 1000 * limit + 10 * n))
+            resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (hard, hard))
+            acknowledged.append(child.accept(mrn + 1000 * limit + 200))
+    finally:
+        child.end()
+    store = open_inbox()
+    assert len(acknowledged) < 2 + 7 * 5, "the limit was never met: this shows nothing"
+    assert sorted(acknowledged) == sorted(all_ids(store))
+    for row in store.rows(limit=None):
+        assert row.job is not None
+        sent = push_of(int(row.job.mrn or 0))
+        assert_whole(store, store.accept(sent, STRICT), sent)
+    stored_large = [row for row in store.rows(limit=None) if row.documents[0].size_bytes > 1000]
+    assert len(files_of(inbox_file.parent)) == len(stored_large)
+
+
+def test_files_of_a_commit_in_doubt_stay_until_the_database_could_be_asked(inbox_file: Path) -> None:
+    """The file is written, and the WAL is already longer than the limit: the COMMIT itself reports an I/O error."""
+    child = AskedProcess(inbox_file)
+    try:
+        for mrn in range(1, 400, 5):
+            child.accept(mrn)
+        limit = 500_000
+        assert inbox_file.with_name("inbox.db-wal").stat().st_size > 2 * limit > 2 * LARGE
+        _, hard = resource.prlimit(child.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (limit, hard))
+        with pytest.raises(StoreUnavailable, match="reports an error"):
+            child.accept(1000)
+        assert len(files_of(inbox_file.parent)) == 1
+        resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (hard, hard))
+        child.accept(2)
+        assert files_of(inbox_file.parent) == []
+        child.accept(1000)
+        assert len(files_of(inbox_file.parent)) == 1
+    finally:
+        child.end()
+
+
+def test_a_locked_database_is_told_and_passes(
+    inbox_file: Path, open_inbox: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("soapsvc.inbox.database.BUSY_SECONDS", 0.1)
+    store = open_inbox()
+    other = sqlite3.connect(inbox_file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreUnavailable, match="busy"):
+        store.accept(push(document=os.urandom(LARGE)), STRICT)
+    assert files_of(inbox_file.parent) == []
+    assert all_ids(store) == []  # readers do not wait for writers
+    other.execute("COMMIT")
+    other.close()
+    assert store.accept(push(), STRICT).redelivery is False
+
+
+def test_a_damaged_database_is_told(inbox_file: Path, open_inbox: OpenStore) -> None:
+    store = open_inbox()
+    for mrn in range(50):
+        store.accept(push(mrn, os.urandom(50_000)), STRICT)
+    store.close()
+    with inbox_file.open("r+b") as file:
+        file.write(b"\xff" * 200)
+    with pytest.raises(StoreUnavailable, match="damaged"):
+        open_inbox()
+
+
+@pytest.mark.parametrize("how", ["removed", "replaced"])
+def test_a_database_that_was_taken_away_acknowledges_nothing(inbox_file: Path, open_inbox: OpenStore, how: str) -> None:
+    store = open_inbox()
+    store.accept(push(1), STRICT)
+    inbox_file.rename(inbox_file.with_name("elsewhere.db"))
+    if how == "replaced":
+        inbox_file.touch()
+    for mrn in (2, 3):
+        with pytest.raises(StoreUnavailable):
+            store.accept(push(mrn), STRICT)
+    assert not inbox_file.exists() or inbox_file.stat().st_size == 0
+
+
+def test_an_acknowledged_push_that_is_gone_after_a_failure_stops_the_store(
+    inbox_file: Path, open_inbox: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that lost what it had confirmed: whoever goes on acknowledging would hide it."""
+    monkeypatch.setattr("soapsvc.inbox.database.BUSY_SECONDS", 0.1)
+    store = open_inbox()
+    store.accept(push(1), STRICT)
+    other = sqlite3.connect(inbox_file, isolation_level=None)
+    other.execute("PRAGMA foreign_keys = ON")
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("DELETE FROM pushes")
+    with pytest.raises(StoreUnavailable, match="busy"):
+        store.accept(push(2), STRICT)
+    other.execute("COMMIT")
+    other.close()
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="damaged"):
+            store.accept(push(2), STRICT)
+
+
+def test_a_spooled_document_that_was_cut_short_is_not_stored(inbox_file: Path, open_inbox: OpenStore) -> None:
+    store = open_inbox()
+    with Spool(store.spool_directory) as spool:
+        content = spooled(spool, [bytes(LARGE)])
+        assert content.path is not None
+        os.truncate(content.path, LARGE - 1)
+        with pytest.raises(StoreUnavailable):
+            store.accept(push(documents=(document_of(content),)), STRICT)
+    assert files_of(inbox_file.parent) == []
+    assert all_ids(store) == []
+
+
+def test_looking_at_an_inbox_that_is_not_there_makes_none(inbox_file: Path, open_inbox: OpenStore) -> None:
+    with pytest.raises(StoreError, match=r"no inbox at .*inbox\.db"):
+        open_inbox(create=False)
+    assert list(inbox_file.parent.iterdir()) == []
+
+
+def test_a_closed_store_stores_nothing_more(open_inbox: OpenStore) -> None:
+    store = open_inbox()
+    store.accept(push(1), STRICT)
+    store.close()
+    with pytest.raises(StoreUnavailable):
+        store.accept(push(2), STRICT)

@@ -1,0 +1,204 @@
+"""The embedded default: every promise, and what SQLite in particular must be told."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event
+
+from soapsvc.errors import StoreError, StoreUnavailable
+from soapsvc.inbox import push_writes
+from soapsvc.inbox.content_files import ORPHAN_AGE_SECONDS
+from soapsvc.inbox.database import open_database
+from soapsvc.inbox.push_rows import accepted_push, quarantined_push
+from soapsvc.inbox.push_writes import Room
+from soapsvc.inbox.sql_store import open_store, page_query
+from soapsvc.records import PushState
+from soapsvc.spool import Spool
+from tests.inbox.making import LARGE, MIB, STRICT, OpenStore, all_ids, assert_whole, document_of, push, refused, spooled
+from tests.inbox.promises import InboxPromises
+
+
+class TestSqliteInbox(InboxPromises):
+    pass
+
+
+@pytest.mark.parametrize("name", ["reader", "writer"])
+def test_every_connection_is_durable(inbox_file: Path, name: str) -> None:
+    database = open_database(f"sqlite:///{inbox_file}", create=True)
+    engine = getattr(database, name)
+    connections = [engine.connect() for _ in range(3)]
+    for connection in connections:
+        asked = {p: connection.exec_driver_sql(f"PRAGMA {p}").scalar() for p in
+                 ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")}  # fmt: skip
+        assert asked == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}
+        connection.close()
+    database.close()
+
+
+def plan_of(connection: sqlite3.Connection, statement: str, parameters: object) -> str:
+    return "\n".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters))  # type: ignore[arg-type]
+
+
+def test_what_grows_with_the_inbox_is_never_read_whole(inbox_file: Path, open_inbox: OpenStore) -> None:
+    """Accepting, a redelivery, a conflict, quarantine with eviction, the first page of each list: index look-ups."""
+    store = open_inbox()
+    for mrn in range(3):
+        store.accept(push(mrn), STRICT)
+    seen: list[tuple[str, object]] = []
+    database = open_database(f"sqlite:///{inbox_file}", create=False)
+    event.listen(database.writer, "before_cursor_execute", lambda c, k, s, p, x, m: seen.append((s, p[0] if m else p)))
+    with database.writer.connect() as connection, connection.begin():
+        push_writes.store_once(connection, accepted_push(push(9), STRICT))
+        push_writes.store_once(connection, accepted_push(push(1), STRICT))
+        push_writes.store_once(connection, accepted_push(push(1, b"other"), STRICT))
+        for n in range(3):  # the third makes room in both bounds
+            push_writes.keep_refused(connection, quarantined_push(refused(bytes(1000), n)), Room(5_000, 5_000))
+            push_writes.keep_refused(connection, quarantined_push(refused(b"", n)), Room(5_000, 4_000))
+        for state in (None, PushState.ACCEPTED, PushState.QUARANTINED):
+            for before_id in (None, "1k0xpzcn164ywxd1g8e4"):
+                connection.execute(page_query(50, state, before_id)).all()
+    database.close()
+    raw_connection = sqlite3.connect(inbox_file)
+    plans = {s: plan_of(raw_connection, s, p) for s, p in seen if s.startswith(("SELECT", "UPDATE", "DELETE"))}
+    raw_connection.close()
+    assert len(plans) >= 8
+    for statement, plan in plans.items():
+        whole = [line for line in plan.splitlines() if line.startswith("SCAN") and "INDEX" not in line]
+        assert whole == [], f"{statement}\n{plan}"
+        assert "TEMP B-TREE" not in plan, f"{statement}\n{plan}"
+
+
+def test_a_reader_sees_what_is_committed_while_another_process_writes(inbox_file: Path, open_inbox: OpenStore) -> None:
+    store = open_inbox()
+    store.accept(push(1), STRICT)
+    stop = threading.Event()
+
+    def write() -> None:
+        mrn = 1
+        while not stop.is_set():
+            mrn += 1
+            store.accept(push(mrn, os.urandom(20_000)), STRICT)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    program = (
+        "import sys; from soapsvc.inbox.sql_store import open_store\n"
+        "store = open_store(sys.argv[1], quarantine_max_bytes=0, quarantine_max_bytes_per_source=0, create=False)\n"
+        "for n in range(20):\n"
+        "    rows = list(store.rows(limit=None))\n"
+        "    assert rows and all(store.stored(row.id).row.documents for row in rows[:5])\n"
+        "store.close()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, f"sqlite:///{inbox_file}"], capture_output=True, text=True)
+    stop.set()
+    writer.join()
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_files_are_for_their_owner_alone(inbox_file: Path, open_inbox: OpenStore) -> None:
+    store = open_inbox()
+    with Spool(store.spool_directory) as spool:
+        store.accept(push(1, documents=(document_of(spooled(spool, [bytes(LARGE)])),)), STRICT)
+    store.accept(push(2, bytes(LARGE)), STRICT)
+    open_to_others = [p for p in inbox_file.parent.rglob("*") if stat.S_IMODE(p.stat().st_mode) & 0o077]
+    assert open_to_others == []
+
+
+def test_directories_on_the_way_are_made(tmp_path: Path) -> None:
+    store = open_store(
+        f"sqlite:///{tmp_path}/a/b c#%?x/inbox.db".replace("?", ""),
+        quarantine_max_bytes=0,
+        quarantine_max_bytes_per_source=0,
+    )
+    store.accept(push(), STRICT)
+    store.close()
+    assert (tmp_path / "a" / "b c#%x" / "inbox.db").is_file()
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://localhost/x", "inbox.db", "nothing://x"])
+def test_what_cannot_keep_an_inbox_is_refused(url: str) -> None:
+    with pytest.raises(StoreError):
+        open_store(url, quarantine_max_bytes=0, quarantine_max_bytes_per_source=0)
+
+
+def test_orphans_are_swept_and_nothing_else(inbox_file: Path, open_inbox: OpenStore) -> None:
+    store = open_inbox()
+    sent = push(document=os.urandom(LARGE))
+    accepted = store.accept(sent, STRICT)
+    folder = inbox_file.with_name("inbox.db.files") / accepted.id[:4]
+    orphan = folder / f"{accepted.id[:-1]}0-{'0' * 64}"
+    orphan.write_bytes(b"of a process that was killed before its row")
+    assert store.sweep() == 0, "a file that another process makes just now has no row yet"
+    assert store.sweep(time.time() + ORPHAN_AGE_SECONDS + 1) == 1
+    assert not orphan.exists()
+    assert_whole(store, accepted, sent)
+
+
+def test_the_spool_of_a_living_process_is_left_alone(inbox_file: Path, open_inbox: OpenStore) -> None:
+    living = open_inbox()
+    with Spool(living.spool_directory) as spool:
+        content = spooled(spool, [bytes(LARGE)])
+        dead = inbox_file.with_name("inbox.db.spool") / "1-dead"
+        dead.mkdir()
+        (dead / "alive").touch()
+        (dead / "spool-1").touch()
+        open_inbox().check_writable()
+        assert not dead.exists()
+        living.accept(push(documents=(document_of(content),)), STRICT)
+    own = living.spool_directory
+    living.close()
+    assert not own.exists()
+
+
+def test_files_of_what_was_cleared_out_of_quarantine_are_gone(inbox_file: Path, open_inbox: OpenStore) -> None:
+    store = open_inbox(quarantine_max_bytes=MIB, quarantine_max_bytes_per_source=MIB)
+    for n in range(8):
+        store.quarantine(refused(os.urandom(LARGE), n))
+    files = [p for p in inbox_file.with_name("inbox.db.files").rglob("*") if p.is_file()]
+    assert len(files) == len(all_ids(store)) == 3
+
+
+def test_a_log_that_cannot_be_written_stops_nothing(inbox_file: Path, open_inbox: OpenStore) -> None:
+    """stderr may lie on the full disk itself. In a process of its own: the log is one for all of a process."""
+    program = (
+        "import sys, structlog\n"
+        "structlog.configure(logger_factory=structlog.PrintLoggerFactory(open('/dev/full', 'w', buffering=1)))\n"
+        "from soapsvc.errors import StoreUnavailable\n"
+        "from soapsvc.inbox.group_commit import GroupCommit\n"
+        "def fails(*_): raise OSError(28, 'No space left on device')\n"
+        "writer = GroupCommit(fails, fails, fails)\n"
+        "for _ in range(2):\n"
+        "    try: writer.commit(print)\n"
+        "    except StoreUnavailable as told: print(told)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.stdout.count("disk is full") == 2, done.stderr
+
+
+def test_a_push_that_cannot_be_stored_does_not_take_others_with_it(open_inbox: OpenStore) -> None:
+    store = open_inbox()
+    outcomes: dict[int, object] = {}
+
+    def deliver(mrn: int) -> None:
+        status: object = {"unheard of"} if mrn == 7 else {}
+        try:
+            outcomes[mrn] = store.accept(push(mrn, header_blocks={"Response": status}), STRICT)  # a set is no JSON
+        except StoreUnavailable as refusal:
+            outcomes[mrn] = refusal
+
+    threads = [threading.Thread(target=deliver, args=(mrn,)) for mrn in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [mrn for mrn, outcome in outcomes.items() if isinstance(outcome, StoreUnavailable)] == [7]
+    assert len(all_ids(store)) == 19
