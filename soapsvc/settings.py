@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
+import json
+import os
+import re
 import tomllib
+from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -16,12 +22,18 @@ from soapsvc.records import Conformance
 Network = IPv4Network | IPv6Network
 MIB = 1024 * 1024
 DEFAULT_FILE = Path("soapsvc.toml")
+PREFIX = "SOAPSVC_"
+NOT_SETTINGS = frozenset({"SOAPSVC_DEBUG", "SOAPSVC_PUSH_PASSWORD"})
+"""Variables of ours that set nothing here: the command line reads them itself."""
+_HASH = re.compile(r"(scrypt|pbkdf2)(:[^$\s]+)?\$[^$\s]+\$[0-9a-f]+")  # what werkzeug.security makes
+_KUBERNETES_SERVICE_LINK = re.compile(r"SOAPSVC_(SERVICE_(HOST|PORT)|PORT)(_\w+)?")
 
 
 class Settings(BaseSettings):
     """Everything that can be set; README.md and docs/settings.md list it from here."""
 
-    model_config = SettingsConfigDict(env_prefix="SOAPSVC_", extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(env_prefix="SOAPSVC_", env_ignore_empty=True, extra="forbid", frozen=True,
+                                      hide_input_in_errors=True)  # fmt: skip
 
     listen: str = Field("127.0.0.1:8080", description="HOST:PORT of the public listener; port 0: any free one")
     admin: str = Field("127.0.0.1:8081", description="HOST:PORT of the admin listener; port 0: any free one")
@@ -74,7 +86,37 @@ class Settings(BaseSettings):
     @field_validator("listen", "admin")
     @classmethod
     def _is_host_and_port(cls, value: str) -> str:
-        host_and_port(value)
+        try:
+            host_and_port(value)
+        except ValueError:
+            raise ValueError("HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080") from None
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_http_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return value
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment or parts.query:
+            raise ValueError("an absolute http or https URL without query, such as https://reports.example.com/push")
+        return value
+
+    @field_validator("basic_users")
+    @classmethod
+    def _are_users(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for user, secret in value.items():
+            if not user or ":" in user:
+                raise ValueError(f"user names without a colon (HTTP Basic cannot carry {user!r})")
+            if not _HASH.fullmatch(secret.get_secret_value()):
+                raise ValueError(f"for user {user!r} a hash made by `soapsvc password`, not the password itself")
+        return value
+
+    @field_validator("admin_password_hash")
+    @classmethod
+    def _is_hash(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _HASH.fullmatch(value.get_secret_value()):
+            raise ValueError("a hash made by `soapsvc password`, not the password itself")
         return value
 
     @model_validator(mode="after")
@@ -101,6 +143,21 @@ class Settings(BaseSettings):
         return init_settings, env_settings
 
 
+class OwnSettings(Settings):
+    """Settings that neither the environment nor a file changes: for a receiver that shows or tests something."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+
 def load_settings(flags: dict[str, Any] | None = None, config: Path | None = None) -> Settings:
     """The settings in force.
 
@@ -108,7 +165,138 @@ def load_settings(flags: dict[str, Any] | None = None, config: Path | None = Non
     config  the file; None: soapsvc.toml in the working directory where there is one
     Errors  SettingsError: which key, in which of the three places, what was wanted
     """
-    raise NotImplementedError
+    origin: dict[str, str] = {}
+    given: dict[str, Any] = {}
+    for place in (_from_file(config), _from_environment(os.environ), _from_flags(flags or {})):
+        for name, (value, where) in place.items():
+            given[name], origin[name] = value, where
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        sentences = dict.fromkeys(_sentence(problem, given, origin) for problem in error.errors(include_url=False))
+        raise SettingsError("\n".join(sentences)) from None  # the cause would print what was found, secrets included
+
+
+_Place = dict[str, tuple[Any, str]]
+"""Name of a setting to its value and to where it was found, in words."""
+
+
+def _from_flags(flags: Mapping[str, Any]) -> _Place:
+    return {name: (value, f"the flag --{name.replace('_', '-')}") for name, value in flags.items() if value is not None}
+
+
+def _from_environment(environment: Mapping[str, str]) -> _Place:
+    found: _Place = {}
+    for variable, text in environment.items():
+        if not variable.upper().startswith(PREFIX) or variable.upper() in NOT_SETTINGS or not text:
+            continue
+        name = variable[len(PREFIX) :].lower()
+        if name not in Settings.model_fields:
+            known = [PREFIX + field.upper() for field in Settings.model_fields]
+            hint = _nearest(variable.upper(), known)
+            if _KUBERNETES_SERVICE_LINK.fullmatch(variable):
+                hint = "Kubernetes sets it for a service called soapsvc: say enableServiceLinks: false in the pod"
+            raise SettingsError(f"the environment has {variable}, which is no setting; {hint}")
+        found[name] = (_json_or_text(name, variable, text), f"the environment variable {variable}")
+    return found
+
+
+def _json_or_text(name: str, variable: str, text: str) -> Any:
+    if not is_list(name) and not is_table(name):
+        return text
+    wanted = "list" if is_list(name) else "object"
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, list if is_list(name) else dict):
+        found = "something else" if is_secret(name) else repr(text)
+        raise SettingsError(f"{variable} reads {found}; a JSON {wanted} is wanted, such as {example(name)}") from None
+    return value
+
+
+def _from_file(config: Path | None) -> _Place:
+    path = config or DEFAULT_FILE
+    if config is None and not path.exists():
+        return {}
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = tomllib.loads(text)
+    except OSError as error:
+        raise SettingsError(f"the settings file {path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"the settings file {path} is not UTF-8 at byte {error.start}; TOML is UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"the settings file {path} is not TOML: {error}") from error
+    places = {key: f"{path}{_line_of(key, text)}" for key in content}
+    for key in content:
+        if key not in Settings.model_fields:
+            hint = _nearest(key, list(Settings.model_fields))
+            raise SettingsError(f"{places[key]}: {key!r} is no setting; {hint}")
+    return {key: (value, places[key]) for key, value in content.items()}
+
+
+def _line_of(key: str, text: str) -> str:
+    found = re.search(rf"""^[ \t]*\[?[ \t]*["']?{re.escape(key)}["']?[ \t]*[]=.]""", text, re.MULTILINE)
+    return f", line {text.count(chr(10), 0, found.start()) + 1}" if found else ""
+
+
+def _nearest(unknown: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(unknown.replace("-", "_"), known, n=1, cutoff=0.5)
+    return f"the nearest one is {close[0]}" if close else "docs/settings.md lists them all"
+
+
+def _sentence(problem: Any, given: Mapping[str, Any], origin: Mapping[str, str]) -> str:
+    """One pydantic error as: which setting, where it came from, what was found, what was wanted."""
+    message = str(problem["ctx"]["error"]) if problem["type"] == "value_error" else str(problem["msg"])
+    if not problem["loc"]:
+        return message  # the settings contradict each other: the message names them
+    name = str(problem["loc"][0])
+    found = given.get(name)
+    if is_list(name) and isinstance(found, list | tuple) and len(problem["loc"]) > 1:
+        found = found[int(problem["loc"][1])]
+    reads = "" if is_secret(name) else f" reads {str(found)!r}" if isinstance(found, str | Path) else f" is {found!r}"
+    wanted = _wanted(problem, message)
+    return f"{name} (from {origin.get(name, 'the default')}){reads}; wanted: {wanted}"
+
+
+def _wanted(problem: Any, message: str) -> str:
+    context = problem.get("ctx", {})
+    match problem["type"]:
+        case "ip_v4_network" | "ip_v6_network" | "ip_any_network":
+            return "a CIDR range without host bits, such as 192.0.2.0/24 or 2001:db8::/32"
+        case "enum" | "literal_error":
+            return str(context["expected"])
+        case "string_pattern_mismatch":
+            return "one of " + ", ".join(str(context["pattern"]).strip("^$()").split("|"))
+        case "int_parsing" | "int_type" | "int_from_float":
+            return "a whole number"
+        case "float_parsing" | "float_type":
+            return "a number"
+        case _:
+            return message.removeprefix("Input should be ")
+
+
+def is_list(name: str) -> bool:
+    """Whether the setting is a list: a TOML array, a JSON list in the environment."""
+    return str(Settings.model_fields[name].annotation).startswith("tuple")
+
+
+def is_table(name: str) -> bool:
+    """Whether the setting maps names to values: a TOML table, a JSON object in the environment."""
+    return str(Settings.model_fields[name].annotation).startswith("dict")
+
+
+def is_secret(name: str) -> bool:
+    """Whether no message may show what was found there."""
+    return "SecretStr" in str(Settings.model_fields[name].annotation)
+
+
+def example(name: str) -> str:
+    """A value of a list or table, as JSON."""
+    if is_table(name):
+        return '{"vendor": "scrypt:32768:8:1$…"}'
+    return '["windows-1250"]' if name == "extra_charsets" else '["192.0.2.0/24"]'
 
 
 def host_and_port(address: str) -> tuple[str, int]:

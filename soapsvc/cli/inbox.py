@@ -1,0 +1,197 @@
+"""`soapsvc inbox`: what came in, for people as tables and for programs as one JSON object a line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+
+import click
+
+from soapsvc.cli.inbox_tables import list_table, push_page, quarantine_page, stats_table
+from soapsvc.cli.options import inbox_option, json_option
+from soapsvc.cli.output import console, count, log_to_stderr, print_json, printable_lines, show, tell, write_bytes
+from soapsvc.errors import NoSuchPush
+from soapsvc.records import PushState
+
+if TYPE_CHECKING:
+    from soapsvc.inbox.store import InboxStore
+
+_LISTED = 50  # rows, unless told
+_PIECE_BYTES = 1024 * 1024
+_AMBIGUOUS_SHOWN = 5
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@click.group(short_help="What came in.")
+def inbox() -> None:
+    """What came in: list it, look at one push, take its documents out.
+
+    An ID may be shortened to its beginning or its end, as long as one push alone has that.
+    """
+
+
+def limit_option(command: Command) -> Command:
+    command = click.option("--all", "everything", is_flag=True, help="All of them.")(command)
+    return click.option(
+        "--limit", type=click.IntRange(min=1), default=_LISTED, metavar="N", help=f"At most N.  [default: {_LISTED}]"
+    )(command)
+
+
+@inbox.command("list", short_help="The pushes, newest first.")
+@limit_option
+@inbox_option
+@json_option
+def list_(limit: int, everything: bool, inbox_url: str | None, config: Path | None, as_json: bool) -> None:
+    """The pushes, newest first: dev. counts deviations from the contract, again counts redeliveries.
+
+    A push in conflict came under the same key as an earlier one, with other content.
+    """
+    from soapsvc.inbox.json_forms import row_object
+
+    with opened(inbox_url, config) as store:
+        rows = store.rows(limit=None if everything else limit)
+        if as_json:
+            for row in rows:
+                print_json(row_object(row))
+            return
+        listed = list(rows)
+        if not listed:
+            tell("nothing has come in yet")
+            return
+        show(list_table(listed, console().width))
+        if not everything and len(listed) == limit:
+            tell(f"the newest {limit}; --all shows the rest, where there is more")
+
+
+@inbox.command("show", short_help="One push in full.")
+@click.argument("push_id", metavar="ID")
+@click.option("--raw", is_flag=True, help="Every byte of the HTTP request body, as received.")
+@inbox_option
+@json_option
+def show_(push_id: str, raw: bool, inbox_url: str | None, config: Path | None, as_json: bool) -> None:
+    """One push in full: verdict, documents, properties, headers."""
+    from soapsvc.inbox.json_forms import stored_object
+
+    if raw and as_json:
+        raise click.UsageError("--raw gives the bytes as they came, --json an object about them: one of the two")
+    with opened(inbox_url, config) as store:
+        full_id = whole_id(store, push_id)
+        if raw:
+            with store.open_raw(full_id) as stream:
+                hand_over(stream)
+            return
+        stored = store.stored(full_id)
+        if as_json:
+            print_json(stored_object(stored))
+        else:
+            show(*push_page(stored))
+
+
+@inbox.command(short_help="A document's bytes, to stdout.")
+@click.argument("push_id", metavar="ID")
+@click.argument("n", type=click.IntRange(min=1), default=1, metavar="[N]")
+@inbox_option
+def get(push_id: str, n: int, inbox_url: str | None, config: Path | None) -> None:
+    """The decoded bytes of document N (from 1; the first unless told) to stdout."""
+    with opened(inbox_url, config) as store, store.open_document(whole_id(store, push_id), n) as stream:
+        hand_over(stream)
+
+
+@inbox.command(short_help="What was refused, and why.")
+@limit_option
+@inbox_option
+@json_option
+def quarantine(limit: int, everything: bool, inbox_url: str | None, config: Path | None, as_json: bool) -> None:
+    """What was refused, newest first, with every deviation that was found."""
+    from soapsvc.inbox.json_forms import stored_object
+
+    with opened(inbox_url, config) as store:
+        rows = store.rows(limit=None if everything else limit, state=PushState.QUARANTINED)
+        if as_json:
+            for row in rows:
+                print_json(stored_object(store.stored(row.id)))
+            return
+        listed = [store.stored(row.id) for row in rows]
+        if not listed:
+            tell("nothing was refused")
+            return
+        show(*quarantine_page(listed))
+        if not everything and len(listed) == limit:
+            tell(f"the newest {limit}; --all shows the rest, where there is more")
+
+
+@inbox.command()
+@inbox_option
+@json_option
+def stats(inbox_url: str | None, config: Path | None, as_json: bool) -> None:
+    """How much the inbox holds."""
+    from soapsvc.inbox.json_forms import stats_object
+
+    with opened(inbox_url, config) as store:
+        held = store.stats()
+    if as_json:
+        print_json(stats_object(held))
+    else:
+        show(stats_table(held))
+
+
+@contextmanager
+def opened(inbox_url: str | None, config: Path | None) -> Iterator[InboxStore]:
+    """The store of the settings, to look at: it is not made where there is none. Errors: StoreError."""
+    from soapsvc.settings import load_settings
+
+    settings = load_settings({"inbox": inbox_url}, config)
+    log_to_stderr()
+    from soapsvc.inbox.sql_store import open_store
+
+    store = open_store(
+        settings.inbox,
+        quarantine_max_bytes=settings.quarantine_max_bytes,
+        quarantine_max_bytes_per_source=settings.quarantine_max_bytes_per_source,
+        create=False,
+    )
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def whole_id(store: InboxStore, given: str) -> str:
+    """The id that begins or ends as given. Errors: NoSuchPush, click.UsageError where several do."""
+    if not given:
+        raise click.UsageError("the ID is empty; `soapsvc inbox list` shows them")
+    try:
+        return store.stored(given).row.id
+    except NoSuchPush:
+        pass  # not a whole id: perhaps a part of one
+    matching = (row.id for row in store.rows(limit=None) if row.id.startswith(given) or row.id.endswith(given))
+    found = list(islice(matching, _AMBIGUOUS_SHOWN + 1))
+    if not found:
+        raise NoSuchPush(f"no push has an id that begins or ends with {given}; `soapsvc inbox list --all` shows them")
+    if len(found) > 1:
+        more = ", …" if len(found) > _AMBIGUOUS_SHOWN else ""
+        raise click.UsageError(
+            f"{given} is part of {count(len(found), 'id')}{' or more' if more else ''}: "
+            f"{', '.join(found[:_AMBIGUOUS_SHOWN])}{more}"
+        )
+    return found[0]
+
+
+def hand_over(stream: BinaryIO) -> None:
+    """The bytes to stdout as they are; at a terminal only text, and no character in it that a terminal obeys."""
+    if not sys.stdout.isatty():
+        write_bytes(_pieces(stream))
+        return
+    content = stream.read()
+    if b"\0" in content:
+        raise click.UsageError("these bytes are no text, and stdout is a terminal: say `> FILE` or `| PROGRAM`")
+    click.echo(printable_lines(content.decode("utf-8", "backslashreplace")), nl=not content.endswith(b"\n"))
+
+
+def _pieces(stream: BinaryIO) -> Iterable[bytes]:
+    while piece := stream.read(_PIECE_BYTES):
+        yield piece

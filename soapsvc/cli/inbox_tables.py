@@ -1,0 +1,177 @@
+"""Stored pushes as people see them: in full where the lines are long enough, shortened on a narrow terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from soapsvc.cli.output import count, facts, moment, size, table, text
+from soapsvc.records import Deviation, InboxDocument, InboxRow, InboxStats, JobId, Property, PushState, StoredPush
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+    from rich.text import Text
+
+_WIDE = 110  # columns from which a list shows whole ids and file names
+_ROOMY = 140  # columns from which there is room for two blanks between what a list shows
+_SHORT_ID_CHARS = 6  # the end of an id is chance: 30 bits tell some 10,000 pushes apart
+_SHOWN_DIGEST_CHARS = 12  # --json has them whole
+_STATE_STYLE = {PushState.ACCEPTED: "green", PushState.QUARANTINED: "red"}
+
+
+def list_table(rows: Sequence[InboxRow], width: int) -> Table:
+    """One line a push, in lines of that many columns."""
+    if width < _WIDE:
+        return _narrow_list(rows)
+    return table(
+        ("id", "received", "state", "kind", "job", "documents", "dev.", "again"),
+        (
+            (row.id, moment(row.received_at), state(row), row.kind, job(row.job),
+             tuple(map(document, row.documents)) or "-", row.deviations or "-", row.redeliveries or "-")
+            for row in rows
+        ),
+        gap=2 if width >= _ROOMY else 1, right=("dev.", "again"),
+        whole=("id", "received", "state", "kind", "job", "dev.", "again"),
+    )  # fmt: skip
+
+
+def _narrow_list(rows: Sequence[InboxRow]) -> Table:
+    return table(
+        ("id ends", "received (UTC)", "state", "kind", "job", "documents", "dev.", "again"),
+        (
+            (row.id[-_SHORT_ID_CHARS:], _short_moment(row.received_at), state(row), row.kind, job(row.job),
+             _documents_in_short(row.documents), row.deviations or "-", row.redeliveries or "-")
+            for row in rows
+        ),
+        right=("documents", "dev.", "again"), gap=1,
+        whole=("id ends", "received (UTC)", "state", "kind", "documents", "dev.", "again"),
+    )  # fmt: skip
+
+
+def quarantine_page(pushes: Iterable[StoredPush]) -> Iterator[RenderableType]:
+    """Each push with its deviations."""
+    for push in pushes:
+        yield text(f"{push.row.id}  {moment(push.row.received_at)}  from {push.row.source_ip}, "
+                   f"{size(push.row.raw_bytes)}", "bold")  # fmt: skip
+        yield deviations(push.verdict.deviations, push.verdict.refused_for)
+        yield ""
+
+
+def push_page(push: StoredPush) -> Iterator[RenderableType]:
+    """One push in full."""
+    row, verdict = push.row, push.verdict
+    yield facts(
+        (
+            ("id", row.id),
+            ("received", f"{moment(row.received_at)} from {row.source_ip}"),
+            ("state", f"{row.state}, in conflict with {row.conflict_of}" if row.conflict_of else state(row)),
+            ("kind", row.kind),
+            ("job", job(row.job)),
+            ("submit id", push.submit_id),
+            ("status code", push.status_code),
+            ("processing id", push.processing_id),
+            ("message", push.root),
+            ("raw envelope", f"{size(row.raw_bytes)}, sha256 {push.raw_sha256}"),
+            ("redeliveries", ", ".join(f"{moment(at)} from {ip}" for at, ip in push.arrivals) or row.redeliveries),
+            ("judged", f"{verdict.conformance}, by the contract {verdict.contract_sha256}"),
+        )
+    )
+    yield from _section(
+        "deviations",
+        deviations(verdict.deviations, verdict.refused_for) if verdict.deviations else text("none", "green"),
+    )
+    if row.documents:
+        yield from _section("documents", _documents(row.documents))
+    if push.properties:
+        yield from _section("properties", _properties(push.properties))
+    if push.header_blocks:
+        yield from _section("header blocks", facts(push.header_blocks.items()))
+    if push.http_headers:
+        yield from _section("HTTP headers", facts(push.http_headers))
+
+
+def stats_table(stats: InboxStats) -> Table:
+    """What the inbox holds."""
+    return facts(
+        (
+            ("accepted", f"{stats.accepted}, with {count(stats.documents, 'document')} "
+                         f"of {size(stats.document_bytes)}"),
+            ("quarantined", f"{stats.quarantined}, {size(stats.quarantine_bytes)}"),
+            ("redeliveries", stats.redeliveries),
+            ("conflicts", stats.conflicts),
+            ("oldest", moment(stats.oldest_received_at)),
+            ("newest", moment(stats.newest_received_at)),
+            ("free on its disk", size(stats.free_bytes)),
+        )
+    )  # fmt: skip
+
+
+def deviations(found: Sequence[Deviation], refused_for: Sequence[Deviation]) -> Table:
+    """What differs, where, and what would be right; in red what made it a refusal."""
+    made = facts(())
+    made.add_column(overflow="fold")
+    for one in found:
+        line = "where" if one.line is None else f"line {one.line}"
+        made.add_row(text(one.rule, "red" if one in refused_for else "yellow"), text(line, "dim"),
+                     text(one.path or "the whole message"))  # fmt: skip
+        made.add_row("", text("found", "dim"), text(one.found))
+        made.add_row("", text("wanted", "dim"), text(one.wanted))
+    return made
+
+
+def state(row: InboxRow) -> Text:
+    """The state; "conflict" for an accepted push whose key came before with other content."""
+    if row.conflict_of:
+        return text("conflict", "yellow")
+    return text(row.state, _STATE_STYLE[row.state])
+
+
+def job(job_id: JobId | None) -> str:
+    """XDN:MRN, as --job takes it."""
+    return "-" if job_id is None else f"{job_id.xdn or ''}:{job_id.mrn or ''}"
+
+
+def document(one: InboxDocument) -> str:
+    """File name and size in a line."""
+    return f"{one.filename or '(no name)'}, {size(one.size_bytes)}"
+
+
+def _documents(documents: Sequence[InboxDocument]) -> Table:
+    return table(
+        ("n", "file name", "type", "detected", "charset", "came as", "size", "sha256 begins"),
+        (
+            (one.n, one.filename, one.doctype, one.detected_type, one.charset, one.encoding, size(one.size_bytes),
+             one.sha256[:_SHOWN_DIGEST_CHARS])
+            for one in documents
+        ),
+        right=("n", "size"), whole=("n", "size", "sha256 begins"),
+    )  # fmt: skip
+
+
+def _properties(properties: Sequence[Property]) -> Table:
+    return table(
+        ("name", "value", "time", "segment"),
+        (
+            (one.name if one.name == one.sent_name else f"{one.name} (sent as {one.sent_name})", one.value,
+             moment(one.at), one.segment)
+            for one in properties
+        ),
+    )  # fmt: skip
+
+
+def _section(title: str, content: RenderableType) -> Iterator[RenderableType]:
+    yield ""
+    yield text(title, "bold underline")
+    yield content
+
+
+def _documents_in_short(documents: Sequence[InboxDocument]) -> str:
+    if not documents:
+        return "-"
+    return f"{len(documents)}, {size(sum(one.size_bytes for one in documents))}"
+
+
+def _short_moment(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%m-%d %H:%M:%S}"

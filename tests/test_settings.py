@@ -1,0 +1,226 @@
+"""Settings: one name in three places, the first that has it wins, and nothing that is wrong passes in silence."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+from werkzeug.security import generate_password_hash
+
+from soapsvc.cli.settings_page import settings_page
+from soapsvc.errors import SettingsError
+from soapsvc.records import Conformance
+from soapsvc.settings import OwnSettings, Settings, load_settings
+
+HASH = generate_password_hash("correct horse", method="pbkdf2:sha256:1")
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def wrong(text: str = "", **flags: object) -> str:
+    """The sentence that these settings get."""
+    Path("soapsvc.toml").write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        load_settings(dict(flags))
+    assert "pydantic" not in str(caught.value)
+    assert "Traceback" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_without_anything_the_defaults_hold() -> None:
+    assert load_settings() == Settings()
+
+
+def test_flag_then_environment_then_file_then_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().threads == 8
+    Path("soapsvc.toml").write_text("threads = 2\n")
+    assert load_settings().threads == 2
+    monkeypatch.setenv("SOAPSVC_THREADS", "3")
+    assert load_settings().threads == 3
+    assert load_settings({"threads": 4}).threads == 4
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_is_read_from_the_environment_and_from_the_file(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = {
+        "listen": ('"[::1]:9"', "[::1]:9"), "admin": ('"localhost:9"', "localhost:9"),
+        "inbox": ('"sqlite://"', "sqlite://"),
+        "wsdl": ('"a.wsdl"', "a.wsdl"), "conformance": ('"observe"', "observe"),
+        "public_url": ('"https://x/p"', "https://x/p"),
+        "basic_users": (f'{{u = "{HASH}"}}', f'{{"u": "{HASH}"}}'),
+        "allowed_sources": ('["10.0.0.0/8"]', '["10.0.0.0/8"]'),
+        "trusted_proxies": ('["::1/128"]', '["::1/128"]'), "extra_charsets": ('["koi8-r"]', '["koi8-r"]'),
+        "admin_user": ('"me"', "me"), "admin_password_hash": (f'"{HASH}"', HASH), "log_format": ('"json"', "json"),
+        "processes": ("7", "7"), "threads": ("7", "7"), "max_depth": ("9", "9"),
+    }  # fmt: skip
+    in_file, in_environment = texts.get(name, ("4321", "4321"))
+    other = {"admin_user": "admin_password_hash", "admin_password_hash": "admin_user"}.get(name)
+    pair = {other: HASH if other == "admin_password_hash" else "me"} if other else {}
+    Path("soapsvc.toml").write_text(f"{name} = {in_file}\n")
+    by_file = load_settings(dict(pair))
+    Path("soapsvc.toml").write_text("")
+    monkeypatch.setenv(f"SOAPSVC_{name.upper()}", in_environment)
+    by_environment = load_settings(dict(pair))
+    assert getattr(by_file, name) == getattr(by_environment, name) != getattr(Settings.model_construct(), name)
+
+
+def test_a_list_from_the_environment_replaces_the_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("soapsvc.toml").write_text(f'allowed_sources = ["10.0.0.0/8"]\n[basic_users]\nold = "{HASH}"\n')
+    monkeypatch.setenv("SOAPSVC_ALLOWED_SOURCES", '["192.0.2.0/24", "2001:db8::/32"]')
+    monkeypatch.setenv("SOAPSVC_BASIC_USERS", f'{{"new": "{HASH}"}}')
+    settings = load_settings()
+    assert settings.allowed_sources == (ip_network("192.0.2.0/24"), ip_network("2001:db8::/32"))
+    assert list(settings.basic_users) == ["new"]
+
+
+def test_the_file_that_is_named_is_read_instead_of_the_one_in_the_working_directory(tmp_path: Path) -> None:
+    Path("soapsvc.toml").write_text("threads = 2\n")
+    named = tmp_path / "other.toml"
+    named.write_text('conformance = "guarded"\n')
+    settings = load_settings(config=named)
+    assert (settings.threads, settings.conformance) == (8, Conformance.GUARDED)
+
+
+def test_an_empty_variable_counts_as_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOAPSVC_WSDL", "")
+    assert load_settings().wsdl is None
+
+
+@pytest.mark.parametrize(
+    ("key", "nearest"),
+    [("treads", "threads"), ("public-url", "public_url"), ("max_envelope_size", "max_envelope_bytes")],
+)
+def test_an_unknown_key_in_the_file_is_named_with_its_line_and_the_nearest_one(key: str, nearest: str) -> None:
+    assert wrong(f'# mine\nlisten = "127.0.0.1:0"\n{key} = 3\n') == (
+        f"soapsvc.toml, line 3: '{key}' is no setting; the nearest one is {nearest}"
+    )
+
+
+def test_an_unknown_table_in_the_file_is_named() -> None:
+    assert wrong('\n[basic_user]\nvendor = "x"\n').startswith(
+        "soapsvc.toml, line 2: 'basic_user' is no setting; the nearest one is basic_users"
+    )
+
+
+def test_an_unknown_variable_is_named_with_the_nearest_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOAPSVC_CONFORMENCE", "observe")
+    assert wrong() == (
+        "the environment has SOAPSVC_CONFORMENCE, which is no setting; the nearest one is SOAPSVC_CONFORMANCE"
+    )
+
+
+def test_a_variable_that_kubernetes_sets_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOAPSVC_PORT_8080_TCP_ADDR", "10.0.0.1")
+    assert "enableServiceLinks: false" in wrong()
+
+
+def test_variables_that_the_command_line_reads_itself_are_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOAPSVC_DEBUG", "1")
+    monkeypatch.setenv("SOAPSVC_PUSH_PASSWORD", "x")
+    load_settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("threads = 0", "threads (from soapsvc.toml, line 1) is 0; wanted: greater than or equal to 1"),
+        ('listen = "8080"',
+         "listen (from soapsvc.toml, line 1) reads '8080'; wanted: HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080"),
+        ("listen = 8080",
+         "listen (from soapsvc.toml, line 1) is 8080; wanted: a valid string"),
+        ('conformance = "lax"',
+         "conformance (from soapsvc.toml, line 1) reads 'lax'; wanted: 'strict', 'guarded' or 'observe'"),
+        ('log_format = "xml"', "log_format (from soapsvc.toml, line 1) reads 'xml'; wanted: one of text, json"),
+        ('allowed_sources = ["10.0.0.0/8", "10.1.1.1/8"]',
+         "allowed_sources (from soapsvc.toml, line 1) reads '10.1.1.1/8'; "
+         "wanted: a CIDR range without host bits, such as 192.0.2.0/24 or 2001:db8::/32"),
+        ('public_url = "reports.example.com"',
+         "public_url (from soapsvc.toml, line 1) reads 'reports.example.com'; "
+         "wanted: an absolute http or https URL without query, such as https://reports.example.com/push"),
+        ('admin = "0.0.0.0:8081"', "admin is 0.0.0.0:8081, outside loopback, without a credential: set admin_user and "
+         "admin_password_hash (soapsvc password), or listen on 127.0.0.1"),
+        ('admin_user = "me"', "admin_user and admin_password_hash go together: set both or none"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_told_with_setting_place_found_and_wanted(text: str, sentence: str) -> None:
+    assert wrong(text) == sentence
+
+
+def test_each_place_is_told_as_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert wrong(min_free_bytes="x").startswith(
+        "min_free_bytes (from the flag --min-free-bytes) reads 'x'; wanted: a whole number"
+    )
+    monkeypatch.setenv("SOAPSVC_PROCESSES", "many")
+    assert wrong().startswith(
+        "processes (from the environment variable SOAPSVC_PROCESSES) reads 'many'; wanted: a whole number"
+    )
+
+
+def test_a_list_in_the_environment_that_is_not_json_is_told_with_an_example(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOAPSVC_ALLOWED_SOURCES", "10.0.0.0/8")
+    assert wrong() == "SOAPSVC_ALLOWED_SOURCES reads '10.0.0.0/8'; a JSON list is wanted, such as [\"192.0.2.0/24\"]"
+
+
+def test_every_wrong_setting_is_told_at_once() -> None:
+    assert len(wrong("threads = 0\nprocesses = 0\n").splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[basic_users]\nvendor = "open sesame"\n',
+        "[basic_users]\nvendor = 4711\n",
+        'basic_users = "open sesame"',
+        'admin_user = "me"\nadmin_password_hash = "open sesame"\n',
+    ],
+)
+def test_a_password_where_a_hash_belongs_is_refused_and_not_shown(text: str) -> None:
+    sentence = wrong(text)
+    assert "open sesame" not in sentence
+    assert "4711" not in sentence
+    assert "basic_users" in sentence or "admin_password_hash" in sentence
+
+
+def test_a_secret_in_the_environment_that_is_not_json_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOAPSVC_BASIC_USERS", "vendor:open sesame")
+    sentence = wrong()
+    assert "open sesame" not in sentence
+    assert "JSON object" in sentence
+
+
+def test_a_user_name_with_a_colon_is_refused() -> None:
+    assert "without a colon" in wrong(f'[basic_users]\n"a:b" = "{HASH}"\n')
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"nowhere\.toml cannot be read: No such file"):
+        load_settings(config=tmp_path / "nowhere.toml")
+    assert "line 1" in wrong("listen: 127.0.0.1")
+    Path("soapsvc.toml").write_bytes(b"# \xe9\n")
+    with pytest.raises(SettingsError, match="not UTF-8 at byte 2"):
+        load_settings()
+
+
+def test_settings_of_ones_own_ask_neither_environment_nor_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("soapsvc.toml").write_text("threads = 0\n")
+    monkeypatch.setenv("SOAPSVC_CONFORMANCE", "observe")
+    monkeypatch.setenv("SOAPSVC_BASIC_USERS", "no JSON")
+    assert OwnSettings(threads=3).model_dump() == {**Settings.model_construct().model_dump(), "threads": 3}
+
+
+def test_secrets_do_not_print() -> None:
+    Path("soapsvc.toml").write_text(f'[basic_users]\nvendor = "{HASH}"\n')
+    assert HASH not in repr(load_settings())
+
+
+def test_the_page_in_docs_is_the_one_that_the_settings_print(checkout: Path) -> None:
+    page = (checkout / "docs" / "settings.md").read_text(encoding="utf-8")
+    assert page == settings_page(), "run: python -m soapsvc.cli.settings_page > docs/settings.md"
+    assert all(f"| `{name}` |" in page for name in Settings.model_fields)
