@@ -1,0 +1,38 @@
+"""What the service says of itself: one event a line, on stderr, as text or JSON."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+
+def configure_logs(log_format: str = "text", level: int = logging.INFO) -> None:
+    """Send every event of ours, and what libraries log, to stderr.
+
+    log_format  text (for people) or json (one object a line)
+    level       of logging: events below it are dropped
+    """
+    shared: list[Any] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+    ]
+    if log_format == "json":
+        drawn: list[Any] = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+    else:
+        drawn = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), timestamp_key="at")]
+    structlog.configure(
+        processors=[*shared, *drawn],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(
+        stream=sys.stderr, level=max(level, logging.WARNING), format="%(levelname)s %(name)s %(message)s"
+    )
+    # Each request that finds no idle thread is a warning there, so under load each request is one.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    # Spyne logs whole documents at error level when one does not validate.
+    logging.getLogger("spyne").setLevel(logging.CRITICAL)

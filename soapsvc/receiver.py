@@ -1,0 +1,182 @@
+"""The way of one push, put together: gate, contract, inbox, answer. A WSGI application, bound to no server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, BinaryIO
+
+import structlog
+
+from soapsvc.clock import Clock, utc_now
+from soapsvc.contract.push_service import PushService
+from soapsvc.contract.roles import read_push
+from soapsvc.contract.schema_check import SchemaCheck
+from soapsvc.contract.wsdl_document import WsdlDocument
+from soapsvc.errors import HttpRefused, StoreUnavailable
+from soapsvc.inbox.store import InboxStore
+from soapsvc.judgement import refused_for
+from soapsvc.records import Arrival, Deviation, Push, RefusedPush, Verdict
+from soapsvc.rules import RULES, Severity
+from soapsvc.settings import Settings
+from soapsvc.spool import Spool
+from soapsvc.wire.envelope_reader import Envelope, Limits, read_envelope, read_raw
+from soapsvc.wire.fault import XML_HEADERS, answer_for, fault_answer, server_fault
+from soapsvc.wire.http_gate import HttpGate, recorded_headers
+from soapsvc.wire.http_messages import Answer, RequestHead
+from soapsvc.wire.soap_rules import check_soap
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+log = structlog.get_logger()
+
+STORE_FULL = "The receiver is short of disk space and cannot take this message now; keep it and send it again later."
+STORE_BROKEN = "The receiver cannot store this message now; keep it and send it again later."
+INTERNAL = "The receiver failed on this message and has not taken it; keep it and send it again later."
+
+
+class Receiver:
+    """Takes pushes by one contract into one store.
+
+    Promise  an acknowledgement leaves only after the store says that the push is on disk; what is refused is in
+             quarantine before its fault leaves; whatever cannot be stored gets a Server fault.
+    """
+
+    def __init__(self, settings: Settings, wsdl: WsdlDocument, store: InboxStore, clock: Clock = utc_now):
+        self._settings, self._wsdl, self._store, self._clock = settings, wsdl, store, clock
+        self._gate = HttpGate(settings, (operation.soap_action for operation in wsdl.operations))
+        self._limits = Limits.from_settings(settings)
+        self._schema_check = SchemaCheck(wsdl)
+        self._service = PushService(wsdl, store.accept)
+        self._understood = frozenset(block for operation in wsdl.operations for block in operation.header_blocks)
+        self._served_wsdl = wsdl.served(settings.public_url or f"http://{settings.listen}/push")
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        head = _request_head(environ)
+        answer = self._answer(head, environ["wsgi.input"])
+        reason = HTTPStatus(answer.status).phrase
+        http_headers = [*answer.http_headers, ("Content-Length", str(len(answer.body)))]
+        start_response(f"{answer.status} {reason}", http_headers)
+        return [] if head.method == "HEAD" else [answer.body]
+
+    def before_body(self, head: RequestHead) -> Answer | None:
+        """The answer to a request whose body need not be read; None: read it.
+
+        A server that can asks this when the head is in. The application judges the head again when the body has come,
+        for servers that cannot.
+        """
+        try:
+            self._gate.admit(head)
+            self._look_at_free_space(head)
+        except HttpRefused as refused:
+            return answer_for(refused)
+        except StoreUnavailable as unavailable:
+            return self._server_fault(str(unavailable), unavailable.retry_after_seconds)
+        return None
+
+    def spool_failed(self) -> Answer:
+        """The answer when the server could not write a request's body to disk."""
+        return self._server_fault(STORE_FULL)
+
+    def _answer(self, head: RequestHead, body: BinaryIO) -> Answer:
+        try:
+            source_ip = self._gate.admit(head)
+            if head.method != "POST":
+                return Answer(200, XML_HEADERS, self._served_wsdl)
+            return self._take(head, source_ip, body)
+        except HttpRefused as refused:
+            log.info("request refused", status=refused.http_status, rule=refused.rule, peer=head.peer)
+            return answer_for(refused)
+        except StoreUnavailable as unavailable:
+            log.error("push not stored", cause=str(unavailable.__cause__ or unavailable), peer=head.peer)
+            return self._server_fault(str(unavailable), unavailable.retry_after_seconds)
+        except OSError as cause:  # the spool could not be written
+            log.error("push not stored", cause=str(cause), peer=head.peer)
+            return self._server_fault(STORE_BROKEN)
+        except Exception:
+            log.exception("push failed", peer=head.peer)
+            return self._server_fault(INTERNAL)
+
+    def _take(self, head: RequestHead, source_ip: str, body: BinaryIO) -> Answer:
+        with Spool(self._store.spool_directory) as spool:
+            try:
+                media_type = self._gate.media_type(head)
+            except HttpRefused as refused:
+                raw = read_raw(body, spool)
+                deviation = Deviation(refused.rule, refused.where, None, refused.found, refused.wanted)
+                self._keep(RefusedPush(self._arrival(head, source_ip), raw, self._verdict((deviation,))))
+                raise
+            envelope = read_envelope(
+                body,
+                codec=media_type.codec,
+                limits=self._limits,
+                document_names=self._wsdl.document_names,
+                spool=spool,
+            )
+            arrival = self._arrival(head, source_ip)
+            push, deviations = self._hold_against_the_contract(envelope, arrival)
+            verdict = self._verdict((*media_type.deviations, *envelope.deviations, *deviations))
+            if push is None or not verdict.accepted:
+                self._keep(RefusedPush(arrival, envelope.raw, verdict, push))
+                return fault_answer(verdict)
+            acknowledgement = self._service.dispatch(push, verdict)
+            log.info("push accepted", root=push.root, source_ip=source_ip, documents=len(push.documents),
+                     deviations=len(verdict.deviations))  # fmt: skip
+            if not acknowledgement:
+                return Answer(202, (), b"")  # a one-way operation (BP 1.1 R2714)
+            return Answer(200, XML_HEADERS, acknowledgement)
+
+    def _hold_against_the_contract(
+        self, envelope: Envelope, arrival: Arrival
+    ) -> tuple[Push | None, tuple[Deviation, ...]]:
+        """The push as far as it can be read, and how it deviates from SOAP, schema and payload rules."""
+        if envelope.root is None:
+            return None, ()
+        soap = check_soap(envelope, self._understood)
+        if any(RULES[deviation.rule].severity is Severity.FATAL for deviation in soap):
+            return None, soap  # R1028: after such a fault nothing else is processed
+        schema = self._schema_check.check(envelope)
+        push, payload = read_push(envelope, arrival)
+        documents = tuple(deviation for document in envelope.documents for deviation in document.deviations)
+        return push, (*soap, *schema, *documents, *payload)
+
+    def _verdict(self, deviations: tuple[Deviation, ...]) -> Verdict:
+        conformance = self._settings.conformance
+        return Verdict(conformance, self._wsdl.sha256, deviations, refused_for(deviations, conformance))
+
+    def _arrival(self, head: RequestHead, source_ip: str) -> Arrival:
+        return Arrival(self._clock(), source_ip, recorded_headers(head))
+
+    def _keep(self, refused: RefusedPush) -> None:
+        push_id = self._store.quarantine(refused)
+        rules = sorted({deviation.rule for deviation in refused.verdict.refused_for})
+        log.warning("push quarantined", id=push_id, source_ip=refused.arrival.source_ip, rules=rules)
+
+    def _look_at_free_space(self, head: RequestHead) -> None:
+        """Refuse a body that the disk has no room for: 1.5 times its size and what is kept free anyway."""
+        free = self._store.free_bytes()
+        declared = head.values("Content-Length")
+        size = int(declared[0]) if declared and declared[0].isdigit() else 0
+        if head.method == "POST" and free is not None and free < self._settings.min_free_bytes + size * 3 // 2:
+            raise StoreUnavailable(STORE_FULL, self._settings.retry_after_seconds)
+
+    def _server_fault(self, sentence: str, retry_after_seconds: int | None = None) -> Answer:
+        return server_fault(sentence, retry_after_seconds or self._settings.retry_after_seconds)
+
+
+def _request_head(environ: WSGIEnvironment) -> RequestHead:
+    """The request's head as WSGI tells it (PEP 3333); repeated headers have been joined by the server."""
+    http_headers = [
+        (key[5:].replace("_", "-").title(), value) for key, value in environ.items() if key.startswith("HTTP_")
+    ]
+    for key, name in (("CONTENT_TYPE", "Content-Type"), ("CONTENT_LENGTH", "Content-Length")):
+        if environ.get(key):
+            http_headers.append((name, environ[key]))
+    return RequestHead(
+        environ["REQUEST_METHOD"],
+        environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""),
+        environ.get("QUERY_STRING", ""),
+        tuple(http_headers),
+        environ.get("REMOTE_ADDR", ""),
+    )

@@ -1,0 +1,103 @@
+"""One connection: how long it may take, and how it ends so that the sender still reads the answer."""
+
+from __future__ import annotations
+
+import socket
+import time
+from functools import partial
+from typing import Any
+
+import structlog
+from waitress.channel import HTTPChannel
+
+from soapsvc.serving.request_parser import JudgingParser
+from soapsvc.wire.http_messages import Answer
+
+log = structlog.get_logger()
+
+GRACE_SECONDS = 10  # a request younger than this is not held against the least rate
+LINGER_SECONDS = 5  # for the rest of a body that is not wanted
+TOO_SLOW = Answer(
+    408,
+    (("Content-Type", "text/plain; charset=utf-8"),),
+    b"The request came in too slowly; send it again over a faster connection, or ask whoever runs this receiver to "
+    b"change request_seconds and min_bytes_per_second.\n",
+)
+
+
+class JudgingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
+    """A connection whose requests are judged by their heads, timed, and answered also when the disk is full."""
+
+    request: JudgingParser | None
+    _request_began = 0.0
+    _lingers_until = 0.0  # 0: not lingering
+
+    def __init__(self, server: Any, sock: socket.socket, addr: Any, adj: Any, map: Any = None):
+        self.parser_class = partial(JudgingParser, peer=addr[0], before_body=server.before_body)
+        super().__init__(server, sock, addr, adj, map=map)
+
+    def received(self, data: bytes) -> bool:
+        if self.request is None:
+            self._request_began = time.monotonic()
+        try:
+            took: bool = super().received(data)
+        except OSError as cause:  # the body goes to a temporary file, and the disk does not take it
+            log.error("request not spooled", cause=str(cause), peer=self.addr[0])
+            self._end_request(self.server.spool_failed())
+            return True
+        return took
+
+    def look_at_the_clock(self) -> None:
+        """Let go of a sender that drips, and of one that does not read our last answer. Called by the server's loop."""
+        now = time.monotonic()
+        if self._lingers_until and now > self._lingers_until:
+            self.will_close = True
+        if self.request is None or self.requests:
+            return
+        taken = now - self._request_began
+        came = self.request.header_bytes_received + self.request.body_bytes_received
+        dripping = taken > GRACE_SECONDS and came < taken * self.server.min_bytes_per_second
+        if taken > self.server.request_seconds or dripping:
+            log.warning("request too slow", peer=self.addr[0], seconds=round(taken), bytes=came)
+            self._end_request(TOO_SLOW)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way here."""
+        return self.request is None and not self.requests and not self.total_outbufs_len
+
+    def readable(self) -> bool:
+        return bool(self._lingers_until or super().readable())
+
+    def handle_read(self) -> None:
+        if not self._lingers_until:
+            super().handle_read()
+        elif not self.recv(self.adj.recv_bytes):  # dropped; nothing: the sender has read the answer and closed
+            self.will_close = True
+
+    def handle_write(self) -> None:
+        # A close with bytes unread makes the kernel send a reset, which can overtake the answer: so our side is closed
+        # first, and what still comes is read and dropped for a while.
+        if self.close_when_flushed and not self.total_outbufs_len and not self._lingers_until:
+            self.close_when_flushed = False
+            self._lingers_until = time.monotonic() + LINGER_SECONDS
+            try:
+                self.socket.shutdown(socket.SHUT_WR)
+            except OSError:
+                self.will_close = True  # it is gone already
+        super().handle_write()
+
+    def writable(self) -> bool:
+        return bool(self.total_outbufs_len or self.will_close or (self.close_when_flushed and not self._lingers_until))
+
+    def _end_request(self, answer: Answer) -> None:
+        with self.requests_lock:
+            if self.request is None:
+                return
+            if not self.request.headers_finished:
+                self.request.parse_header(b"GET / HTTP/1.0\r\n")
+            self.request.refuse(answer)
+            self.requests.append(self.request)
+            self.request = None
+            if len(self.requests) == 1:
+                self.server.add_task(self)

@@ -1,0 +1,132 @@
+"""A waitress server on a socket that is bound already, with an end that loses nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+from waitress import wasyncore
+from waitress.adjustments import Adjustments
+from waitress.server import TcpWSGIServer
+
+from soapsvc.errors import SettingsError
+from soapsvc.serving.channel import JudgingChannel
+from soapsvc.serving.request_parser import BeforeBody
+from soapsvc.settings import Settings, host_and_port
+from soapsvc.wire.http_messages import Answer
+
+CONNECTIONS = 1000  # waitress' default of 100 is used up by 100 slow senders
+BACKLOG = 1024  # connections that the kernel keeps until they are accepted
+RECEIVE_BYTES = 256 * 1024  # at 8 KiB, the default, a large body takes three times as long
+IN_MEMORY_BYTES = 512 * 1024  # of a body; above, a temporary file
+IDLE_SECONDS = 60  # a kept-alive connection without a request
+HEAD_BYTES = 64 * 1024
+DISK_FULL = Answer(503, (("Content-Type", "text/plain; charset=utf-8"),), b"The disk is full; try again later.\n")
+
+
+class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
+    """Serves one WSGI application on one socket until stop().
+
+    before_body   judges a request by its head; None: nobody does
+    spool_failed  the answer when a body could not be written to its temporary file
+    """
+
+    channel_class = JudgingChannel
+
+    def __init__(
+        self,
+        application: Any,
+        listening: socket.socket,
+        settings: Settings,
+        *,
+        threads: int,
+        before_body: BeforeBody | None = None,
+        spool_failed: Callable[[], Answer] = lambda: DISK_FULL,
+    ):
+        self.before_body, self.spool_failed = before_body, spool_failed
+        self.request_seconds = settings.request_seconds
+        self.min_bytes_per_second = settings.min_bytes_per_second
+        self._shutdown_seconds = settings.shutdown_seconds
+        self._stopping = False
+        adjustments = Adjustments(
+            sockets=[listening],
+            threads=threads,
+            backlog=BACKLOG,
+            connection_limit=CONNECTIONS,
+            asyncore_use_poll=True,
+            recv_bytes=RECEIVE_BYTES,
+            inbuf_overflow=IN_MEMORY_BYTES,
+            max_request_body_size=settings.max_envelope_bytes + 1,  # waitress refuses what is not smaller
+            max_request_header_size=HEAD_BYTES,
+            channel_timeout=IDLE_SECONDS,
+            cleanup_interval=1,
+            ident="soapsvc",
+            clear_untrusted_proxy_headers=False,  # X-Forwarded-For is judged by the gate, against trusted_proxies
+            expose_tracebacks=False,
+            log_socket_errors=False,
+        )
+        super().__init__(
+            application,
+            _sock=listening,
+            adj=adjustments,
+            bind_socket=False,
+            sockinfo=(listening.family, listening.type, listening.proto, listening.getsockname()),
+        )
+
+    def run(self) -> None:
+        """Serve until stop(), then finish what is under way, for at most shutdown_seconds."""
+        while not self._stopping:
+            self._poll()
+        self.accepting = False
+        self.del_channel()
+        self.socket.close()
+        patience = time.monotonic() + self._shutdown_seconds
+        while self.active_channels and time.monotonic() < patience:
+            for channel in list(self.active_channels.values()):
+                if channel.idle:
+                    channel.will_close = True
+            self._poll()
+            self.maintenance(time.time())
+        self.task_dispatcher.shutdown(cancel_pending=False, timeout=self._shutdown_seconds)
+        wasyncore.close_all(self._map)
+
+    def stop(self) -> None:
+        """Let run() come to its end. May be called from a signal handler and from any thread."""
+        self._stopping = True
+        with contextlib.suppress(OSError):  # closed already
+            self.pull_trigger()
+
+    def maintenance(self, now: float) -> None:
+        super().maintenance(now)
+        for channel in list(self.active_channels.values()):
+            channel.look_at_the_clock()
+
+    def _poll(self) -> None:
+        wasyncore.loop(timeout=0.5, map=self._map, use_poll=True, count=1)
+
+
+def listening_socket(address: str, setting: str) -> socket.socket:
+    """A bound socket for HOST:PORT. Errors: SettingsError: the address is taken, or not ours."""
+    host, port = host_and_port(address)
+    try:
+        family, kind, protocol, _, resolved = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        bound = socket.socket(family, kind, protocol)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(resolved)
+    except OSError as cause:
+        raise SettingsError(
+            f"{setting} is {address}, which cannot be listened on ({cause.strerror}); end what listens there, or name "
+            "another port"
+        ) from cause
+    return bound
+
+
+def address_of(listening: socket.socket) -> str:
+    """HOST:PORT as it is bound: port 0 has become a number."""
+    host, port = listening.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

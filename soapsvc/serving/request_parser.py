@@ -1,0 +1,92 @@
+"""Waitress' request parser, with the head judged before the body is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from waitress.parser import HTTPRequestParser, ParsingError, crack_first_line, split_uri
+
+from soapsvc.wire.http_messages import Answer, RequestHead
+
+BeforeBody = Callable[[RequestHead], Answer | None]
+
+_SENTENCES = {
+    400: "The request is not HTTP/1.1 as RFC 9112 has it ({why}); send it with one well-formed head and body.",
+    413: "The body is larger than what is taken here; send the documents in several pushes, or ask whoever runs this "
+    "receiver to raise max_envelope_bytes.",
+    431: "The head of the request is too large; send fewer or shorter headers.",
+    501: "The Transfer-Encoding is not one that is read here; send Content-Length, or Transfer-Encoding: chunked.",
+}
+
+
+class Refusal:
+    """An answer in the shape in which waitress carries what is wrong with a request to the task that tells it."""
+
+    def __init__(self, answer: Answer):
+        self.answer = answer
+
+    def to_response(self, _ident: str | None = None) -> tuple[str, list[tuple[str, str]], bytes]:
+        status = f"{self.answer.status} {HTTPStatus(self.answer.status).phrase}"
+        return status, list(self.answer.http_headers), self.answer.body
+
+
+class JudgingParser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
+    """One request as it comes in.
+
+    peer         address of the other end
+    before_body  asked when the head is in; its answer ends the request there. None: nothing is asked
+    """
+
+    def __init__(self, adj: Any, peer: str, before_body: BeforeBody | None):
+        super().__init__(adj)
+        self._peer, self._before_body = peer, before_body
+
+    def refuse(self, answer: Answer) -> None:
+        """End the request with an answer, whatever has come of it."""
+        self.error = Refusal(answer)
+        self.completed = True
+        self.expect_continue = False
+        self.connection_close = True
+
+    def received(self, data: bytes) -> int:
+        consumed: int = super().received(data)
+        if self.error is not None and not isinstance(self.error, Refusal):
+            self.refuse(_plain(self.error.code, str(self.error.body)))
+        return consumed
+
+    def parse_header(self, header_plus: bytes) -> None:
+        answer = None
+        if self._before_body is not None and header_plus != _PLACEHOLDER:
+            answer = self._before_body(_request_head(header_plus, self._peer))
+        if answer is None:
+            super().parse_header(header_plus)
+        else:
+            super().parse_header(_PLACEHOLDER)  # the task that answers needs a parsed head, and this one is harmless
+            self.version = "1.1"
+            self.refuse(answer)
+
+
+_PLACEHOLDER = b"GET / HTTP/1.0\r\n"  # also what waitress parses instead of a head that is too large
+
+
+def _plain(status: int, why: str) -> Answer:
+    sentence = _SENTENCES.get(status, _SENTENCES[400]).format(why=why.lower().rstrip("."))
+    return Answer(status, (("Content-Type", "text/plain; charset=utf-8"),), f"{sentence}\n".encode())
+
+
+def _request_head(header_plus: bytes, peer: str) -> RequestHead:
+    """The head as sent: every header, in order. Errors: ParsingError where waitress might read it in another way."""
+    first_line, *lines = header_plus.removesuffix(b"\r\n").split(b"\r\n")
+    method, uri, _ = crack_first_line(first_line)
+    _, _, path, query, _ = split_uri(uri)
+    http_headers = []
+    for line in filter(None, lines):
+        if line[:1] in b" \t":
+            raise ParsingError("a header folded over two lines")
+        name, colon, value = line.partition(b":")
+        if not colon or b"\r" in line or b"\n" in line:
+            raise ParsingError("a header line without a colon or with a bare line end")
+        http_headers.append((name.decode("latin-1"), value.strip(b" \t").decode("latin-1")))
+    return RequestHead(method.decode("latin-1"), path, query, tuple(http_headers), peer)

@@ -1,0 +1,245 @@
+"""The receiver with its two listeners, in one process or in several."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from types import TracebackType
+
+import structlog
+
+from soapsvc.contract.wsdl_document import WsdlDocument
+from soapsvc.inbox.sql_store import open_store
+from soapsvc.inbox.store import InboxStore
+from soapsvc.logs import configure_logs
+from soapsvc.receiver import Receiver
+from soapsvc.serving.listener import Listener, address_of, listening_socket
+from soapsvc.settings import Settings
+from soapsvc.shipped import WSDL_FILE
+from soapsvc.web.admin_app import admin_app
+
+log = structlog.get_logger()
+
+ADMIN_THREADS = 4
+RESTART_SECONDS = (0.0, 0.5, 1.0, 2.0, 5.0)  # before a process that died at once is started again; the last one stays
+SETTLED_SECONDS = 30.0  # one that lived so long and died is started again without a pause
+
+
+def serve(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT; the exit code. Errors: SettingsError, ContractError, StoreError at the start."""
+    configure_logs(settings.log_format)
+    public = listening_socket(settings.listen, "listen")
+    admin = listening_socket(settings.admin, "admin")
+    settings = settings.model_copy(update={"listen": address_of(public), "admin": address_of(admin)})
+    if settings.processes == 1:
+        with _Rooms(settings) as rooms:
+            listeners = [rooms.admin_listener(admin), rooms.public_listener(public)]
+            _stop_on_signals(*listeners)
+            helper = threading.Thread(target=listeners[0].run, name="admin-listener")
+            helper.start()
+            _say_ready(settings)
+            listeners[1].run()
+            listeners[0].stop()
+            helper.join()
+        return 0
+    return _supervise(settings, public, admin)
+
+
+class RunningServer:
+    """Both listeners of one process, in threads: for the demo and for tests.
+
+    public_url  where pushes go, …/push
+    admin_url   of the admin page
+    """
+
+    def __init__(self, settings: Settings):
+        public = listening_socket(settings.listen, "listen")
+        admin = listening_socket(settings.admin, "admin")
+        settings = settings.model_copy(update={"listen": address_of(public), "admin": address_of(admin)})
+        self.public_url, self.admin_url = f"http://{settings.listen}/push", f"http://{settings.admin}/"
+        self._rooms = _Rooms(settings)
+        self._listeners = [self._rooms.admin_listener(admin), self._rooms.public_listener(public)]
+        self._threads = [threading.Thread(target=listener.run, daemon=True) for listener in self._listeners]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Finish what is under way, and close the store."""
+        for listener in reversed(self._listeners):
+            listener.stop()
+        for thread in self._threads:
+            thread.join()
+        self._rooms.close()
+
+    def __enter__(self) -> RunningServer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+class _Rooms:
+    """The contract, the store, and what is made of them, in this process."""
+
+    def __init__(self, settings: Settings):
+        self._settings = settings
+        self._wsdl = WsdlDocument.load(settings.wsdl or WSDL_FILE)
+        self._store: InboxStore = open_store(
+            settings.inbox,
+            quarantine_max_bytes=settings.quarantine_max_bytes,
+            quarantine_max_bytes_per_source=settings.quarantine_max_bytes_per_source,
+        )
+        # waitress spools large bodies with the tempfile module: on the disk whose free space is looked at
+        tempfile.tempdir = str(self._store.spool_directory)
+
+    def public_listener(self, listening: socket.socket) -> Listener:
+        receiver = Receiver(self._settings, self._wsdl, self._store)
+        return Listener(
+            receiver,
+            listening,
+            self._settings,
+            threads=self._settings.threads,
+            before_body=receiver.before_body,
+            spool_failed=receiver.spool_failed,
+        )
+
+    def admin_listener(self, listening: socket.socket) -> Listener:
+        app = admin_app(self._settings, self._store, self._wsdl.sha256)
+        return Listener(app, listening, self._settings, threads=ADMIN_THREADS)
+
+    def close(self) -> None:
+        tempfile.tempdir = None
+        self._store.close()
+
+    def __enter__(self) -> _Rooms:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _stop_on_signals(*listeners: Listener, numbers: tuple[int, ...] = (signal.SIGTERM, signal.SIGINT)) -> None:
+    """The first signal ends the service in good order, a second one at once."""
+
+    def stop(_number: int, _frame: object) -> None:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+        for listener in listeners:
+            listener.stop()
+
+    for number in numbers:
+        signal.signal(number, stop)
+
+
+def _say_ready(settings: Settings) -> None:
+    processes = f", {settings.processes} processes" if settings.processes > 1 else ""
+    print(
+        f"soapsvc: pushes at http://{settings.listen}/push, inbox page at http://{settings.admin}/"
+        f" (conformance {settings.conformance.value}{processes})",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+# Several processes ---------------------------------------------------------------------------------------------------
+
+
+def _supervise(settings: Settings, public: socket.socket, admin: socket.socket) -> int:
+    """Keep `processes` receivers on one listening socket, and serve the admin listener here.
+
+    The receivers are new interpreters rather than forks: this process has threads, and a fork takes along their locks.
+    """
+    with _Rooms(settings) as rooms:
+        listener = rooms.admin_listener(admin)
+        workers = [_Worker(settings, public) for _ in range(settings.processes)]
+        stopping = threading.Event()
+
+        def stop(_number: int, _frame: object) -> None:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, signal.SIG_DFL)
+            stopping.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, stop)
+        helper = threading.Thread(target=listener.run, name="admin-listener")
+        helper.start()
+        _say_ready(settings)
+        while not stopping.wait(0.2):
+            for worker in workers:
+                worker.look_after()
+        for worker in workers:
+            worker.stop()
+        for worker in workers:
+            worker.join(settings.shutdown_seconds + 5)
+        listener.stop()
+        helper.join()
+    return 0
+
+
+class _Worker:
+    """One receiver process, started again when it dies."""
+
+    def __init__(self, settings: Settings, public: socket.socket):
+        self._settings, self._public = settings, public
+        self._deaths = 0
+        self._start_at = 0.0
+        self._start()
+
+    def look_after(self) -> None:
+        now = time.monotonic()
+        if self._process.is_alive():
+            return
+        if self._start_at == 0.0:
+            self._deaths = 0 if now - self._started_at > SETTLED_SECONDS else self._deaths
+            pause = RESTART_SECONDS[min(self._deaths, len(RESTART_SECONDS) - 1)]
+            self._deaths += 1
+            self._start_at = now + pause
+            log.error(
+                "receiver process died", pid=self._process.pid, exit_code=self._process.exitcode, restart_in=pause
+            )
+        if now >= self._start_at:
+            self._start()
+
+    def stop(self) -> None:
+        self._lifeline.close()
+
+    def join(self, seconds: float) -> None:
+        self._process.join(seconds)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+
+    def _start(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        theirs, self._lifeline = context.Pipe(duplex=False)
+        self._process: SpawnProcess = context.Process(target=_work, args=(self._settings, self._public, theirs))
+        self._process.start()
+        theirs.close()
+        self._started_at, self._start_at = time.monotonic(), 0.0
+
+
+def _work(settings: Settings, public: socket.socket, lifeline: Connection) -> None:
+    """One receiver process. It ends in good order on SIGTERM, and when the supervisor is gone, however that ended."""
+    configure_logs(settings.log_format)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the supervisor too, which ends this one
+    with _Rooms(settings) as rooms:
+        listener = rooms.public_listener(public)
+        _stop_on_signals(listener, numbers=(signal.SIGTERM,))
+
+        def watch() -> None:
+            try:
+                lifeline.recv_bytes()  # nothing is ever sent: this ends when the other end does
+            except (EOFError, OSError):
+                listener.stop()
+
+        threading.Thread(target=watch, name="lifeline", daemon=True).start()
+        listener.run()
