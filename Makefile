@@ -1,0 +1,32 @@
+# make demo   set up, start a receiver, push samples/ to it, show the stored report, keep the page open
+# make test   set up, run the tests
+# Both need Python 3.11, 3.12 or 3.13 and the package index, nothing else.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+VENV ?= .venv
+DEMO ?=
+PYTEST ?= -n auto
+
+.PHONY: demo test lint clean
+demo: $(VENV)/.installed
+	$(VENV)/bin/soapsvc demo $(DEMO)
+
+test: $(VENV)/.installed-for-tests
+	$(VENV)/bin/python -m pytest $(PYTEST)
+
+lint: $(VENV)/.installed-for-tests
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+
+$(VENV)/.installed: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(VENV)/.installed-for-tests: $(VENV)/.installed
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

@@ -1,0 +1,169 @@
+"""What the tests send with: an envelope of the shipped contract, a plain HTTP POST, a `soapsvc serve` of their own."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+ENVELOPE = """<?xml version="1.0" encoding="UTF-8"?>
+<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/">
+  <soapenv:Header>
+    <Response xmlns="http://premconn.premiereconnect.com/2007/02">
+      <SenderKey>http://sender.example.net/wsda</SenderKey>
+      <ProcessingID>0A000001-0001-{mrn}</ProcessingID>
+    </Response>
+  </soapenv:Header>
+  <soapenv:Body>
+    <JobDocumentTransmitResult xmlns="http://premconn.premiereconnect.com/JobDocumentTransmit/2008/10">
+      <Status>
+        <StatusCode>0</StatusCode>
+        <SubmissionTime>2012-11-04T13:20:01.031Z</SubmissionTime>
+        <CompletionTime>2012-11-04T13:20:01.250Z</CompletionTime>
+      </Status>
+      <SubmitId>S{mrn}</SubmitId>
+      <JobDocumentData>
+        <JobId>
+          <XDN>test2</XDN>
+          <MRN>{mrn}</MRN>
+        </JobId>
+        <Document>
+          <DocType>text</DocType>
+          <Filename>report_{mrn}.csv</Filename>
+          <DocData format="base64">{document}</DocData>
+          <CharacterSet>UTF-8</CharacterSet>
+        </Document>
+        <JobDocumentDataExtension name="Default">
+          <Property name="UserAccountNumber">2000002</Property>
+          <Property name="Subject">Delivery report - job {mrn}</Property>
+          <Property name="StartTime">2012-11-04T13:05:45Z</Property>
+        </JobDocumentDataExtension>
+      </JobDocumentData>
+    </JobDocumentTransmitResult>
+  </soapenv:Body>
+</soapenv:Envelope>
+"""
+
+TEXT_XML = {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": '"basicInvoke"'}
+ACKNOWLEDGEMENT = b"JobDocumentTransmitResultAck"
+
+
+def envelope(mrn: int = 1000001, document: bytes = b"reference,status\r\nINV-1,Sent\r\n") -> bytes:
+    """A push that deviates from nothing."""
+    return ENVELOPE.format(mrn=mrn, document=base64.b64encode(document).decode()).encode()
+
+
+@dataclass(frozen=True)
+class HttpAnswer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def acknowledged(self) -> bool:
+        return self.status == 200 and ACKNOWLEDGEMENT in self.body
+
+
+def post(url: str, body: bytes, headers: Mapping[str, str] = TEXT_XML, method: str = "POST") -> HttpAnswer:
+    """One request on a connection of its own. OSError and http.client.HTTPException as they come."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
+    try:
+        target = parts.path + (f"?{parts.query}" if parts.query else "")
+        connection.request(method, target, body=body, headers=dict(headers))
+        response = connection.getresponse()
+        return HttpAnswer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+    finally:
+        connection.close()
+
+
+def get(url: str, headers: Mapping[str, str] | None = None) -> HttpAnswer:
+    return post(url, b"", headers or {}, method="GET")
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+@dataclass
+class Service:
+    """A `soapsvc serve` in a process of its own."""
+
+    process: subprocess.Popen[str]
+    url: str
+    admin_url: str
+    inbox: str
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def terminate(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=60)
+
+
+def soapsvc(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run the command line as a user would."""
+    return subprocess.run(
+        [sys.executable, "-m", "soapsvc", *words], capture_output=True, text=True, timeout=120, **options
+    )
+
+
+def start_service(folder: Path, *flags: str, settings: str = "", environment: Mapping[str, str] | None = None) -> Service:
+    """Start it on free ports with its inbox in the folder, and wait until it is ready.
+
+    settings  text of soapsvc.toml
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "soapsvc.toml"
+    config.write_text(settings)
+    listen, admin = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+    inbox = f"sqlite:///{folder / 'inbox.db'}"
+    command = [sys.executable, "-m", "soapsvc", "serve", "--config", str(config), "--listen", listen, "--admin", admin]
+    process = subprocess.Popen(
+        [*command, "--inbox", inbox, *flags], stderr=(folder / "log").open("a"), text=True,
+        env={**os.environ, **(environment or {})},
+    )  # fmt: skip
+    service = Service(process, f"http://{listen}/push", f"http://{admin}", inbox)
+    patience = time.monotonic() + 30
+    while process.poll() is None and time.monotonic() < patience:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            if get(f"{service.admin_url}/healthz").status == 200:
+                return service
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    raise AssertionError(f"soapsvc serve did not come up:\n{(folder / 'log').read_text()}")
+
+
+@contextlib.contextmanager
+def running_service(folder: Path, *flags: str, **options: Any) -> Iterator[Service]:
+    """`start_service`, ended with the block."""
+    service = start_service(folder, *flags, **options)
+    try:
+        yield service
+    finally:
+        if service.process.poll() is None:
+            service.terminate()
+
+
+def listed(inbox: str, *words: str) -> list[dict[str, Any]]:
+    """Every push that `soapsvc inbox list` tells, as its JSON objects."""
+    done = soapsvc("inbox", "list", "--all", "--json", "--inbox", inbox, *words)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]

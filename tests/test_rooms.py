@@ -1,0 +1,78 @@
+"""Data flows one way through the rooms: who may import whom is a table, and it is held here (README.md shows it)."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "soapsvc"
+
+FLOOR = {"soapsvc", "namespaces", "clock", "rules", "records", "spool", "judgement", "errors", "settings", "shipped"}
+MAY_IMPORT: dict[str, set[str]] = {
+    **{module: FLOOR for module in FLOOR},
+    "rules_page": FLOOR,
+    "logs": FLOOR,
+    "wire": FLOOR,
+    "contract": FLOOR | {"wire"},
+    "inbox": FLOOR,
+    "sender": FLOOR | {"contract"},
+    "web": FLOOR | {"inbox"},
+    "receiver": FLOOR | {"wire", "contract", "inbox"},
+    "serving": FLOOR | {"wire", "contract", "inbox", "web", "receiver", "logs"},
+    "cli": FLOOR | {"wire", "contract", "inbox", "sender", "web", "receiver", "serving", "logs", "rules_page"},
+    "__main__": {"cli"},
+}
+OTHERS_MAY_NOT = {
+    "spyne": {"contract"},
+    "sqlalchemy": {"inbox"},
+    "alembic": {"inbox"},
+    "zeep": {"sender"},
+    "flask": {"web"},
+    "waitress": {"serving"},
+    "click": {"cli"},
+    "rich": {"cli"},
+    "lxml": {"wire", "contract", "sender"},
+}
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(module: Path) -> str:
+    inside = module.relative_to(PACKAGE)
+    return "soapsvc" if inside == Path("__init__.py") else inside.parts[0].removesuffix(".py")
+
+
+def imported(module: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} imports relatively"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+@pytest.mark.parametrize("module", modules(), ids=lambda module: str(module.relative_to(PACKAGE)))
+def test_a_module_imports_only_the_rooms_below_its_own(module: Path) -> None:
+    room = room_of(module)
+    for name in imported(module):
+        first, *rest = name.split(".")
+        if first == "soapsvc" and rest:
+            other = rest[0] if (PACKAGE / rest[0]).is_dir() or (PACKAGE / f"{rest[0]}.py").is_file() else "soapsvc"
+            assert other == room or other in MAY_IMPORT[room], f"{room} imports {name}"
+        elif first in OTHERS_MAY_NOT:
+            assert room in OTHERS_MAY_NOT[first], f"{room} imports {first}"
+
+
+def test_the_floor_has_no_import_cycle() -> None:
+    below = {room: {n.split(".")[1] for m in modules() if room_of(m) == room for n in imported(m)
+                    if n.startswith("soapsvc.")} & FLOOR for room in FLOOR}  # fmt: skip
+    left = set(FLOOR)
+    while ready := {room for room in left if not below[room] & left - {room}}:
+        left -= ready
+    assert not left, f"these modules import each other: {sorted(left)}"
