@@ -36,3 +36,8 @@ def configure_logs(log_format: str = "text", level: int = logging.INFO) -> None:
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     # Spyne logs whole documents at error level when one does not validate.
     logging.getLogger("spyne").setLevel(logging.CRITICAL)
+
+
+def silence_logs() -> None:
+    """Say nothing: for a program whose output is what people look at."""
+    configure_logs(level=logging.CRITICAL)

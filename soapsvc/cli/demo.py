@@ -55,8 +55,10 @@ def demo(once: bool) -> int:
     Stays until Ctrl-C, so that you can look at the admin page and push to it yourself. Reads no settings, and leaves
     nothing behind: the store lies in a temporary directory.
     """
+    from soapsvc.logs import silence_logs
     from soapsvc.serving import RunningServer
 
+    silence_logs()
     with tempfile.TemporaryDirectory(prefix="soapsvc-demo-") as folder:
         settings = _settings(Path(folder))
         server = RunningServer(settings)
@@ -170,9 +172,10 @@ def _sent_table(sent: list[Sent], again: Sent, refused: Sent) -> Table:
 
 def _show_report(store: InboxStore) -> None:
     """The first lines of the report that came in sampleReport.xml, decoded."""
-    digest = hashlib.sha256(_REPORT.read_bytes()).hexdigest()
+    decoded = (SAMPLES / "decoded" / f"{_REPORT.stem}.1.csv").read_bytes()
+    digest = hashlib.sha256(decoded).hexdigest()
     for row in store.rows(limit=None):
-        if store.stored(row.id).raw_sha256 == digest:
+        if [document.sha256 for document in row.documents] == [digest]:
             with store.open_document(row.id, 1) as stream:
                 lines = stream.read().decode(row.documents[0].charset or "utf-8").splitlines()
             show(
