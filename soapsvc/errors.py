@@ -42,11 +42,23 @@ class HttpRefused(PushRefused):
 
     rule     id in soapsvc.rules.RULES
     headers  that the status demands (Allow, WWW-Authenticate, Retry-After)
+    where    the HTTP header that it is about, "" for none; found, wanted: as in a Deviation, for the verdict
     """
 
-    def __init__(self, http_status: int, rule: str, sentence: str, headers: tuple[tuple[str, str], ...] = ()):
+    def __init__(
+        self,
+        http_status: int,
+        rule: str,
+        sentence: str,
+        headers: tuple[tuple[str, str], ...] = (),
+        *,
+        where: str = "",
+        found: str = "",
+        wanted: str = "",
+    ):
         super().__init__(sentence)
         self.http_status, self.rule, self.sentence, self.headers = http_status, rule, sentence, headers
+        self.where, self.found, self.wanted = where, found, wanted
 
 
 class EnvelopeRefused(PushRefused):

@@ -32,6 +32,6 @@ def serve(config: Path | None, **flags: Any) -> int:
     from soapsvc.settings import load_settings
 
     settings = load_settings(flags, config)
-    from soapsvc import serving
+    from soapsvc.serving import serve as run
 
-    return serving.serve(settings)
+    return run(settings)

@@ -1,1 +1,3 @@
-"""The WSDL as schema, classes and service; which element plays which role."""
+"""The WSDL as document, schema, classes and service; holds a push against them."""
+
+from soapsvc.contract import spyne_import as spyne_import  # whatever module here imports Spyne, this ran before it

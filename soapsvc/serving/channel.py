@@ -29,6 +29,7 @@ class JudgingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no type
     """A connection whose requests are judged by their heads, timed, and answered also when the disk is full."""
 
     request: JudgingParser | None
+    close_when_flushed: bool
     _request_began = 0.0
     _lingers_until = 0.0  # 0: not lingering
 

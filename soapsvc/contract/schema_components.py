@@ -1,0 +1,428 @@
+"""XML Schema as components (XML Schema part 1, 2.2): prefixes, order of declarations and white space are gone.
+
+References to elements, groups and attribute groups are followed; types are looked up when they are asked for, so that
+types and elements that contain themselves are no trouble.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from lxml import etree
+
+from soapsvc.contract.xml_files import line_of
+from soapsvc.errors import ContractError
+from soapsvc.namespaces import XML, XML_SCHEMA, qname
+
+XS_STRING, XS_ANY_TYPE, XS_ANY_SIMPLE_TYPE, XS_BASE64 = (
+    f"{{{XML_SCHEMA}}}{name}" for name in ("string", "anyType", "anySimpleType", "base64Binary")
+)
+FACETS = (
+    "length", "minLength", "maxLength", "pattern", "enumeration", "whiteSpace",
+    "maxInclusive", "maxExclusive", "minInclusive", "minExclusive", "totalDigits", "fractionDigits",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """An element declaration, or its use in a content model.
+
+    name           Clark name as it stands in a message
+    type_name      Clark name of its type; None: the type is anonymous, written in `type_source`
+    max_occurs     None: unbounded
+    is_reference   the use is a ref to a global declaration
+    source         the xs:element with the declaration (not the ref)
+    """
+
+    name: str
+    type_name: str | None
+    type_source: etree._Element | None = field(compare=False, repr=False)
+    source: etree._Element = field(compare=False, repr=False)
+    min_occurs: int = 1
+    max_occurs: int | None = 1
+    nillable: bool = False
+    default: str | None = None
+    fixed: str | None = None
+    abstract: bool = False
+    is_reference: bool = False
+
+    @property
+    def local_name(self) -> str:
+        return etree.QName(self.name).localname
+
+
+@dataclass(frozen=True, slots=True)
+class Wildcard:
+    """xs:any, or xs:anyAttribute (whose occurs mean nothing)."""
+
+    namespace: str
+    process_contents: str
+    min_occurs: int = 1
+    max_occurs: int | None = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A model group: the content of a complex type, or a part of it."""
+
+    kind: Literal["sequence", "choice", "all"]
+    particles: tuple[Particle, ...]
+    min_occurs: int = 1
+    max_occurs: int | None = 1
+
+
+Particle = Element | Wildcard | Group
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """An attribute use. `name` is a Clark name; `use` is "optional" or "required" (a prohibited one is not there)."""
+
+    name: str
+    type_name: str | None
+    type_source: etree._Element | None = field(compare=False, repr=False)
+    source: etree._Element = field(compare=False, repr=False)
+    use: str = "optional"
+    default: str | None = None
+    fixed: str | None = None
+
+    @property
+    def local_name(self) -> str:
+        return etree.QName(self.name).localname
+
+
+@dataclass(frozen=True, slots=True)
+class SimpleType:
+    """A simple type definition.
+
+    name     Clark name; None: anonymous
+    variety  atomic (restriction of `base`, or built in: then base is None), list (of `members[0]`), union
+    facets   (name, value) of this step of restriction alone, in their order
+    members  Clark names, or the xs:simpleType of an anonymous one
+    """
+
+    name: str | None
+    variety: Literal["atomic", "list", "union"] = "atomic"
+    base: str | etree._Element | None = None
+    facets: tuple[tuple[str, str], ...] = ()
+    members: tuple[str | etree._Element, ...] = ()
+    source: etree._Element | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ComplexType:
+    """A complex type definition.
+
+    name        Clark name; None: anonymous
+    derivation  extension or restriction of `base`; None: written without a base
+    simple      simple content: the text has type `base` (with `facets` where it restricts)
+    content     own part of the content model; None: empty
+    attributes  own ones, those of attribute groups included; `prohibited` names those that a restriction takes away
+    """
+
+    name: str | None
+    base: str | None = None
+    derivation: Literal["extension", "restriction"] | None = None
+    simple: bool = False
+    facets: tuple[tuple[str, str], ...] = ()
+    content: Group | Wildcard | None = None
+    attributes: tuple[Attribute, ...] = ()
+    prohibited: frozenset[str] = frozenset()
+    any_attribute: Wildcard | None = None
+    mixed: bool = False
+    abstract: bool = False
+    source: etree._Element | None = field(default=None, compare=False, repr=False)
+
+
+Type = SimpleType | ComplexType
+
+
+class SchemaSet:
+    """The components of some schemas that belong together.
+
+    Errors  ContractError from every method: a name leads nowhere
+    """
+
+    def __init__(self) -> None:
+        self._namespace: dict[etree._Element, str | None] = {}
+        self._sources: dict[str, dict[str, etree._Element]] = {
+            kind: {} for kind in ("element", "type", "group", "attribute", "attributeGroup")
+        }
+        self.elements: dict[str, Element] = {}
+        self._types: dict[str | etree._Element, Type] = {}
+
+    @classmethod
+    def of(cls, schemas: Iterable[tuple[etree._Element, str | None]]) -> SchemaSet:
+        """The components of xs:schema elements, each with the target namespace that is in force for it."""
+        made = cls()
+        for schema, namespace in schemas:
+            made._namespace[schema] = namespace
+            for child in schema.iterchildren(etree.Element):
+                kind = etree.QName(child).localname
+                table = made._sources.get("type" if kind in ("simpleType", "complexType") else kind)
+                if table is not None and child.get("name"):
+                    table[qname(namespace, child.get("name", ""))] = child
+        for name, source in made._sources["element"].items():
+            made.elements[name] = made._element(source, name)
+        return made
+
+    @property
+    def type_names(self) -> tuple[str, ...]:
+        """Clark names of the global types, in the order of the files."""
+        return tuple(self._sources["type"])
+
+    def type_of(self, use: Element | Attribute) -> Type:
+        """The type of an element or attribute."""
+        if use.type_name is not None:
+            return self.type(use.type_name, use.source)
+        if use.type_source is not None:
+            return self.type(use.type_source, use.source)
+        return self.type(XS_ANY_TYPE if isinstance(use, Element) else XS_ANY_SIMPLE_TYPE, use.source)
+
+    def type(self, which: str | etree._Element, used_by: etree._Element | None = None) -> Type:
+        """A type by its Clark name, or by the element that an anonymous one is written in."""
+        if which not in self._types:
+            self._types[which] = self._read_type(which, used_by)
+        return self._types[which]
+
+    def simple_base(self, of: Type) -> str | None:
+        """Clark name of the built-in type that a type's text comes down to; None: element content, list or union."""
+        while not (isinstance(of, SimpleType) and of.base is None and of.name is not None):
+            if isinstance(of, ComplexType) and not of.simple:
+                return None
+            if of.base is None:
+                return None
+            of = self.type(of.base, of.source)
+        return of.name
+
+    def is_base64(self, element: Element) -> bool:
+        """Whether the element's text is base64Binary."""
+        return self.simple_base(self.type_of(element)) == XS_BASE64
+
+    def content(self, of: Type) -> tuple[Particle, ...]:
+        """The whole content model, that of the types which it extends first."""
+        if not isinstance(of, ComplexType):
+            return ()
+        own = () if of.content is None else (of.content,)
+        if of.derivation == "extension" and of.base is not None and not of.simple:
+            return (*self.content(self.type(of.base, of.source)), *own)
+        return own
+
+    def attributes(self, of: Type) -> tuple[Attribute, ...]:
+        """All attributes, those of the base types first."""
+        if not isinstance(of, ComplexType):
+            return ()
+        own = {attribute.name: attribute for attribute in of.attributes}
+        inherited = () if of.base is None else self.attributes(self.type(of.base, of.source))
+        kept = [own.pop(a.name, a) for a in inherited if a.name not in of.prohibited]
+        return (*kept, *own.values())
+
+    def children(self, of: Type) -> tuple[Element, ...]:
+        """Every element that the content model names, in order, out of groups of any depth."""
+        return tuple(_elements(self.content(of)))
+
+    def every_element(self) -> Iterator[Element]:
+        """Every element declaration, global or local, in the order of the files; uses by ref are left out."""
+        for schema in self._namespace:
+            for source in schema.iter(_x("element")):
+                if source.get("ref") is None:
+                    yield self._element(source, self._declared_name(source, "element"))
+
+    def declaration(self, names: Sequence[str]) -> Element | None:
+        """The declaration that Clark names lead to, from a global element downwards; None: there is none."""
+        found = self.elements.get(names[0]) if names else None
+        for name in names[1:]:
+            if found is None:
+                return None
+            children = {child.name: child for child in self.children(self.type_of(found))}
+            found = children.get(name) or self.elements.get(name)  # a wildcard or a substitution admits global ones
+        return found
+
+    def attribute_source(self, names: Sequence[str], attribute: str) -> etree._Element | None:
+        """The xs:attribute of an element's attribute; the xs:anyAttribute where only that could admit it."""
+        element = self.declaration(names)
+        of: Type | None = None if element is None else self.type_of(element)
+        if of is None:
+            return None
+        for use in self.attributes(of):
+            if use.name == attribute:
+                return use.source
+        while isinstance(of, ComplexType):
+            for wildcard in () if of.source is None else of.source.iter(_x("anyAttribute")):
+                return wildcard
+            of = None if of.base is None else self.type(of.base, of.source)
+        return None
+
+    def namespace_of(self, source: etree._Element) -> str | None:
+        """The target namespace of the schema that a component is written in."""
+        return self._namespace[self._schema(source)]
+
+    # Reading ---------------------------------------------------------------------------------------------------------
+
+    def _element(self, source: etree._Element, name: str, use: etree._Element | None = None) -> Element:
+        use = source if use is None else use
+        least, most = _occurs(use)
+        anonymous = next(source.iterchildren(_x("simpleType"), _x("complexType")), None)
+        type_name = self._reference(source, "type") if source.get("type") else None
+        if type_name is None and anonymous is None and source.get("substitutionGroup"):
+            head = self._global("element", source, "substitutionGroup")
+            return replace(self._element(head, name, use), source=source)
+        return Element(
+            name, type_name or (XS_ANY_TYPE if anonymous is None else None), anonymous, source, least, most,
+            _true(source.get("nillable")), source.get("default"), source.get("fixed"), _true(source.get("abstract")),
+            use is not source,
+        )  # fmt: skip
+
+    def _declared_name(self, source: etree._Element, kind: str) -> str:
+        """Clark name of a declaration in messages (XML Schema part 1, 3.2.2 and 3.3.2: form)."""
+        schema = self._schema(source)
+        form = source.get("form") or schema.get(f"{kind}FormDefault", "unqualified")
+        qualified = form == "qualified" or source.getparent() is schema
+        return qname(self._namespace[schema] if qualified else None, source.get("name", ""))
+
+    def _schema(self, source: etree._Element) -> etree._Element:
+        while source not in self._namespace:
+            parent = source.getparent()
+            assert parent is not None, "the component stands in one of the schemas"
+            source = parent
+        return source
+
+    def _reference(self, source: etree._Element, attribute: str) -> str:
+        """A QName attribute as a Clark name."""
+        return self._clark(source, source.get(attribute, ""))
+
+    def _clark(self, source: etree._Element, value: str) -> str:
+        prefix, _, local = value.strip().rpartition(":")
+        if prefix and prefix not in source.nsmap and prefix != "xml":
+            raise _error(source, f"prefix {prefix!r} is not declared", "declare it with xmlns:")
+        namespace = XML if prefix == "xml" else source.nsmap.get(prefix or None)
+        if namespace is None:  # a schema without a namespace, included by one that has one
+            namespace = self._namespace[self._schema(source)]
+        return qname(namespace, local)
+
+    def _global(self, kind: str, referrer: etree._Element, attribute: str = "ref") -> etree._Element:
+        name = self._reference(referrer, attribute)
+        if name not in self._sources[kind]:
+            raise _error(referrer, f"there is no xs:{kind} {name}", "the name of a global component of these schemas")
+        return self._sources[kind][name]
+
+    def _read_type(self, which: str | etree._Element, used_by: etree._Element | None) -> Type:
+        if isinstance(which, str):
+            if which == XS_ANY_TYPE:
+                anything = Wildcard("##any", "lax", 0, None)
+                return ComplexType(which, content=anything, any_attribute=anything, mixed=True)
+            if etree.QName(which).namespace == XML_SCHEMA:
+                return SimpleType(which)
+            if which not in self._sources["type"]:
+                raise _error(used_by, f"there is no type {which}", "the name of a global type of these schemas")
+        source = self._sources["type"][which] if isinstance(which, str) else which
+        name = which if isinstance(which, str) else None
+        return self._simple(source, name) if source.tag == _x("simpleType") else self._complex(source, name)
+
+    def _simple(self, source: etree._Element, name: str | None) -> SimpleType:
+        how = next(source.iterchildren(_x("restriction"), _x("list"), _x("union")))
+        inner = tuple(how.iterchildren(_x("simpleType")))
+        if how.tag == _x("restriction"):
+            base = self._reference(how, "base") if how.get("base") else inner[0]
+            return SimpleType(name, "atomic", base, _facets(how), source=source)
+        if how.tag == _x("list"):
+            item = self._reference(how, "itemType") if how.get("itemType") else inner[0]
+            return SimpleType(name, "list", members=(item,), source=source)
+        named = tuple(self._clark(how, member) for member in how.get("memberTypes", "").split())
+        return SimpleType(name, "union", members=(*named, *inner), source=source)
+
+    def _complex(self, source: etree._Element, name: str | None) -> ComplexType:
+        body, derivation, base, simple = source, None, None, False
+        for content in source.iterchildren(_x("simpleContent"), _x("complexContent")):
+            body = next(content.iterchildren(_x("extension"), _x("restriction")))
+            derivation, base = etree.QName(body).localname, self._reference(body, "base")
+            simple = content.tag == _x("simpleContent")
+        mixed = any(_true(node.get("mixed")) for node in (source, *source.iterchildren(_x("complexContent"))))
+        group = next(body.iterchildren(_x("sequence"), _x("choice"), _x("all"), _x("group")), None)
+        uses = list(self._attributes(body))
+        return ComplexType(
+            name, base, derivation, simple, _facets(body) if simple else (),  # type: ignore[arg-type]
+            None if group is None else self._group(group), tuple(use for use in uses if use.use != "prohibited"),
+            frozenset(use.name for use in uses if use.use == "prohibited"), self._any_attribute(body), mixed,
+            _true(source.get("abstract")), source,
+        )  # fmt: skip
+
+    def _group(self, source: etree._Element) -> Group:
+        least, most = _occurs(source)
+        if source.tag == _x("group"):
+            source = next(self._global("group", source).iterchildren(_x("sequence"), _x("choice"), _x("all")))
+        return Group(etree.QName(source).localname, tuple(self._particles(source)), least, most)  # type: ignore[arg-type]
+
+    def _particles(self, group: etree._Element) -> Iterator[Particle]:
+        for child in group.iterchildren(etree.Element):
+            if child.get("maxOccurs") == "0":
+                continue
+            if child.tag == _x("element"):
+                declared = child if child.get("ref") is None else self._global("element", child)
+                yield self._element(declared, self._declared_name(declared, "element"), child)
+            elif child.tag == _x("any"):
+                yield Wildcard(child.get("namespace", "##any"), child.get("processContents", "strict"), *_occurs(child))
+            elif child.tag in (_x("sequence"), _x("choice"), _x("all"), _x("group")):
+                yield self._group(child)
+
+    def _attributes(self, body: etree._Element) -> Iterator[Attribute]:
+        for child in body.iterchildren(_x("attribute"), _x("attributeGroup")):
+            if child.tag == _x("attributeGroup"):
+                yield from self._attributes(self._global("attributeGroup", child))
+            elif self._reference(child, "ref").startswith(f"{{{XML}}}") and child.get("ref"):
+                yield Attribute(self._reference(child, "ref"), XS_STRING, None, child, child.get("use", "optional"))
+            else:
+                yield self._attribute(child if child.get("ref") is None else self._global("attribute", child), child)
+
+    def _attribute(self, declared: etree._Element, use: etree._Element) -> Attribute:
+        anonymous = next(declared.iterchildren(_x("simpleType")), None)
+        type_name = self._reference(declared, "type") if declared.get("type") else None
+        return Attribute(
+            self._declared_name(declared, "attribute"),
+            type_name or (XS_ANY_SIMPLE_TYPE if anonymous is None else None), anonymous, declared,
+            use.get("use", "optional"), use.get("default", declared.get("default")),
+            use.get("fixed", declared.get("fixed")),
+        )  # fmt: skip
+
+    def _any_attribute(self, body: etree._Element) -> Wildcard | None:
+        for found in body.iterchildren(_x("anyAttribute")):
+            return Wildcard(found.get("namespace", "##any"), found.get("processContents", "strict"))
+        for group in body.iterchildren(_x("attributeGroup")):
+            inherited = self._any_attribute(self._global("attributeGroup", group))
+            if inherited is not None:
+                return inherited
+        return None
+
+
+def _x(local_name: str) -> str:
+    return f"{{{XML_SCHEMA}}}{local_name}"
+
+
+def _true(value: str | None) -> bool:
+    return value is not None and value.strip() in ("true", "1")
+
+
+def _occurs(use: etree._Element) -> tuple[int, int | None]:
+    most = use.get("maxOccurs", "1").strip()
+    return int(use.get("minOccurs", "1")), None if most == "unbounded" else int(most)
+
+
+def _facets(restriction: etree._Element) -> tuple[tuple[str, str], ...]:
+    named = ((etree.QName(child).localname, child) for child in restriction.iterchildren(etree.Element))
+    return tuple((name, child.get("value", "")) for name, child in named if name in FACETS)
+
+
+def _elements(particles: Iterable[Particle]) -> Iterator[Element]:
+    for particle in particles:
+        if isinstance(particle, Element):
+            yield particle
+        elif isinstance(particle, Group):
+            yield from _elements(particle.particles)
+
+
+def _error(source: etree._Element | None, wrong: str, would_do: str) -> ContractError:
+    base = None if source is None else source.base
+    file = base.rpartition("/")[2] if base else "schema"
+    return ContractError(file, None if source is None else line_of(source), wrong, would_do)

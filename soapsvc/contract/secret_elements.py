@@ -1,0 +1,26 @@
+"""Which elements of a message hold a credential; their text is stored and shown as `MASK`."""
+
+from __future__ import annotations
+
+from lxml import etree
+
+MASK = "***"
+_HOLDERS = frozenset({"authentication", "xddsauth", "wssauth", "security", "usernametoken"})
+"""Elements all of whose content is a credential: the vendor's (Authentication, XDDSAuth, WSSAuth) and WS-Security's."""
+_WORDS = ("password", "passwd", "secret")
+
+
+def holds_credential(element: etree._Element) -> bool:
+    """Whether the element is one, or stands inside one."""
+    at: etree._Element | None = element
+    while at is not None:
+        if is_credential_name(at.tag):
+            return True
+        at = at.getparent()
+    return False
+
+
+def is_credential_name(tag: object) -> bool:
+    """Whether an element of this Clark name is a credential, with all that it contains; letter case aside."""
+    local_name = tag.rpartition("}")[2].lower() if isinstance(tag, str) else ""
+    return local_name in _HOLDERS or any(word in local_name for word in _WORDS)

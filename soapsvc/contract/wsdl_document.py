@@ -1,0 +1,347 @@
+"""A WSDL 1.1 file as it lies on disk, and what of it a SOAP 1.1 document/literal receiver needs."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from xml.parsers import expat
+from xml.sax.saxutils import quoteattr
+
+from lxml import etree
+
+from soapsvc.contract.document_names import document_names
+from soapsvc.contract.schema_components import SchemaSet
+from soapsvc.contract.schema_files import SchemaFile, schemas_of
+from soapsvc.contract.xml_files import line_of, parse_file, read_file, text_of
+from soapsvc.errors import ContractError
+from soapsvc.namespaces import SOAP11_HTTP_TRANSPORT, WSDL11, WSDL_SOAP11_BINDING, XML_SCHEMA, qname
+
+MARKS = ("DOCUMENTED", "SIBLING", "INFERRED")
+"""How well a construct of a reconstructed WSDL is known, best first (docs/contract.md)."""
+
+_ANNOTATIONS = (f"{{{XML_SCHEMA}}}annotation/{{{XML_SCHEMA}}}documentation", f"{{{WSDL11}}}documentation")
+_MARK = re.compile(rf"\s*({'|'.join(MARKS)})\b")
+_ATTRIBUTE = re.compile(r"""\s+([^\s=>/]+)\s*=\s*("[^"]*"|'[^']*')""")
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation that a SOAP 1.1 port of the WSDL offers, document/literal.
+
+    soap_action     as in soap:operation, "" where there is none
+    input_element   Clark name of the child of Body in the request
+    output_element  Clark name of the child of Body in the answer; None: an empty Body, or one_way
+    header_blocks   Clark names bound to the input, in the order of the binding
+    one_way         there is no output message at all
+    input_message, output_message  names of the wsdl:messages; output_message None: one_way
+    port_type, service  names of the components it belongs to
+    documentation   of the operation in the port type, "" for none
+    """
+
+    name: str
+    soap_action: str
+    input_element: str
+    output_element: str | None
+    header_blocks: tuple[str, ...]
+    one_way: bool
+    input_message: str
+    output_message: str | None
+    port_type: str
+    service: str
+    documentation: str = field(default="", repr=False)
+
+
+class WsdlDocument:
+    """One WSDL file and the schemas that it holds or names; read once, never changed.
+
+    raw     the bytes of the file
+    sha256  of them, hex
+    path    of the file
+    """
+
+    def __init__(self, path: Path, raw: bytes):
+        self.path, self.raw, self.sha256 = path, raw, hashlib.sha256(raw).hexdigest()
+        self.root = parse_file(path, raw)
+        if self.root.tag != _w("definitions"):
+            raise self.error(
+                self.root, f"the root element is {self.root.tag}", f"a WSDL 1.1 file has {_w('definitions')}"
+            )
+        for imported in self.root.iterfind(_w("import")):
+            raise self.error(
+                imported, "wsdl:import brings in another WSDL", "put everything into one WSDL; schemas may be imported"
+            )
+        self.target_namespace = self.root.get("targetNamespace")
+        self.schema_files: tuple[SchemaFile, ...] = schemas_of(path, self.root)
+        self.operations: tuple[Operation, ...] = tuple(self._operations())
+        self.served("http://localhost/push")  # what cannot be served is said at start-up, not to the first reader
+
+    @classmethod
+    def load(cls, path: Path) -> WsdlDocument:
+        """Read a WSDL file. Errors: ContractError: file, line, what is wrong, what would do."""
+        return cls(path, read_file(path))
+
+    # The schema ------------------------------------------------------------------------------------------------------
+
+    @property
+    def schema_elements(self) -> tuple[etree._Element, ...]:
+        """Every xs:schema: those inside the WSDL in its order, then those of the files that they import or include."""
+        return tuple(file.element for file in self.schema_files)
+
+    @cached_property
+    def schema(self) -> SchemaSet:
+        """The components of all schemas together."""
+        return SchemaSet.of([(file.element, file.target_namespace) for file in self.schema_files])
+
+    @cached_property
+    def document_names(self) -> frozenset[str]:
+        """Local names, lower case, of the elements whose text is a document and that the schema demands nothing else
+        of: DocData, and every element with base64Binary content."""
+        return document_names(self.schema)
+
+    def element_declaration(self, names: Sequence[str]) -> etree._Element | None:
+        """The xs:element that declares an element of a message.
+
+        names   Clark names from a global element downwards: the child of Body (or a header block), its child, and so on
+        """
+        declaration = self.schema.declaration(names)
+        return None if declaration is None else declaration.source
+
+    def attribute_declaration(self, names: Sequence[str], attribute: str) -> etree._Element | None:
+        """The xs:attribute (or xs:anyAttribute) that declares an attribute of the element that `names` lead to."""
+        return self.schema.attribute_source(names, attribute)
+
+    def mark(self, component: etree._Element | Sequence[str] | None) -> str | None:
+        """How well a construct is known: DOCUMENTED, SIBLING or INFERRED; None where the file says nothing.
+
+        component  an element of this file (xs:element, xs:attribute, wsdl:part, …), or the names that lead to an
+                   element declaration (as in `element_declaration`). One without a mark of its own has that of the
+                   nearest component around it.
+        """
+        if component is None or isinstance(component, etree._Element):
+            source = component
+        else:
+            source = self.element_declaration(component)
+        while source is not None:
+            for annotation in _ANNOTATIONS:
+                found = _MARK.match(text_of(source.find(annotation)))
+                if found:
+                    return found[1]
+            source = source.getparent()
+        return None
+
+    # The address -----------------------------------------------------------------------------------------------------
+
+    def served(self, address: str) -> bytes:
+        """The file byte for byte, only the value of each SOAP 1.1 soap:address/@location replaced by the address."""
+        served, at = bytearray(), 0
+        for start, end, codec in self._locations:
+            served += self.raw[at:start]
+            served += quoteattr(address, {'"': "&quot;"}).encode(codec, "xmlcharrefreplace")
+            at = end
+        return bytes(served + self.raw[at:])
+
+    @cached_property
+    def _locations(self) -> list[tuple[int, int, str]]:
+        """Byte ranges of the quoted values, in order, each with the codec that the file is in there."""
+        codec = self._codec()
+        starts: list[int] = []
+        parser = expat.ParserCreate(namespace_separator=" ")
+
+        def start_element(name: str, attributes: dict[str, str]) -> None:
+            if name == f"{WSDL_SOAP11_BINDING} address" and "location" in attributes:
+                starts.append(parser.CurrentByteIndex)
+
+        parser.StartElementHandler = start_element
+        try:
+            parser.Parse(self.raw, True)
+        except expat.ExpatError as error:
+            raise ContractError(
+                self.path, error.lineno, f"the address cannot be replaced in this encoding ({error})",
+                "save the WSDL as UTF-8 or UTF-16 (BP 1.1 R4003)",
+            ) from error  # fmt: skip
+        return [(*self._location(start, codec), codec) for start in starts]
+
+    def _location(self, tag_start: int, codec: str) -> tuple[int, int]:
+        text = self.raw[tag_start:].decode(codec)
+        at = re.compile(r"<[^\s/>]+").match(text)
+        while at is not None:
+            at = _ATTRIBUTE.match(text, at.end())
+            if at is not None and at[1] == "location":
+                break
+        assert at is not None, "expat saw the attribute"
+        return tuple(tag_start + len(text[: at.start(2) + n].encode(codec)) for n in (0, len(at[2])))  # type: ignore[return-value]
+
+    def _codec(self) -> str:
+        """The codec of the file, without a byte order mark's part in it."""
+        for mark, codec in ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")):
+            if self.raw.startswith(mark):
+                return codec
+        return "utf-8" if self.raw.startswith(codecs.BOM_UTF8) else self.root.getroottree().docinfo.encoding or "utf-8"
+
+    # The operations --------------------------------------------------------------------------------------------------
+
+    def _operations(self) -> Iterator[Operation]:
+        seen: set[tuple[str, str]] = set()
+        found = False
+        for service in self.root.iterfind(_w("service")):
+            for port in service.iterfind(_w("port")):
+                if port.find(_s("address")) is None:
+                    continue  # another protocol's port: not ours to serve
+                binding = self._component("binding", port, "binding")
+                found = True
+                for operation in binding.iterfind(_w("operation")):
+                    key = binding.get("name", ""), operation.get("name", "")
+                    if key not in seen:
+                        seen.add(key)
+                        yield self._operation(service, binding, operation)
+        if not found:
+            raise self.error(
+                self.root,
+                "no wsdl:port has a SOAP 1.1 soap:address",
+                f"one port with an address in {WSDL_SOAP11_BINDING}",
+            )
+        if not seen:
+            raise self.error(self.root, "no SOAP 1.1 binding has an operation", "one operation that takes the push")
+
+    def _operation(self, service: etree._Element, binding: etree._Element, bound: etree._Element) -> Operation:
+        soap = bound.find(_s("operation"))
+        self._check_binding(binding, soap)
+        port_type = self._component("portType", binding, "type")
+        name = bound.get("name", "")
+        abstract = next((o for o in port_type.iterfind(_w("operation")) if o.get("name") == name), None)
+        if abstract is None:
+            raise self.error(
+                bound,
+                f"port type {port_type.get('name')} has no operation {name}",
+                "the same operations in both (R2718)",
+            )
+        order = [child.tag for child in abstract if child.tag in (_w("input"), _w("output"))]
+        if not order or order[0] != _w("input"):
+            raise self.error(abstract, f"operation {name} does not begin with wsdl:input",
+                             "request-response or one-way only (BP 1.1 R2303)")  # fmt: skip
+        input_message = self._message(abstract, "input")
+        input_element = self._body_element(bound, "input", input_message)
+        if input_element is None:
+            raise self.error(bound, f"the input of operation {name} has an empty Body", "one part that holds the push")
+        one_way = _w("output") not in order
+        output_message = None if one_way else self._message(abstract, "output")
+        return Operation(
+            name=name,
+            soap_action="" if soap is None else soap.get("soapAction", ""),
+            input_element=input_element,
+            output_element=None if output_message is None else self._body_element(bound, "output", output_message),
+            header_blocks=tuple(self._header_blocks(bound)),
+            one_way=one_way,
+            input_message=input_message.get("name", ""),
+            output_message=None if output_message is None else output_message.get("name", ""),
+            port_type=port_type.get("name", ""),
+            service=service.get("name", ""),
+            documentation=text_of(abstract.find(_w("documentation"))),
+        )
+
+    def _check_binding(self, binding: etree._Element, soap_operation: etree._Element | None) -> None:
+        soap = binding.find(_s("binding"))
+        if soap is None:
+            raise self.error(
+                binding, "the binding of a SOAP 1.1 port has no soap:binding", "one, in SOAP 1.1's namespace"
+            )
+        if soap.get("transport") != SOAP11_HTTP_TRANSPORT:
+            raise self.error(soap, f"transport is {soap.get('transport')!r}", f"{SOAP11_HTTP_TRANSPORT} (BP 1.1 R2702)")
+        style = soap.get("style", "document")
+        if soap_operation is not None:
+            style = soap_operation.get("style", style)
+        if style != "document":
+            raise self.error(soap if soap_operation is None else soap_operation, f"style is {style!r}",
+                             "style document with use literal: nothing else is served")  # fmt: skip
+
+    def _message(self, abstract: etree._Element, direction: str) -> etree._Element:
+        child = abstract.find(_w(direction))
+        assert child is not None, "the caller looked"
+        return self._component("message", child, "message")
+
+    def _body_element(self, bound: etree._Element, direction: str, message: etree._Element) -> str | None:
+        """Clark name of the element that the binding puts into Body; None: nothing."""
+        side = bound.find(_w(direction))
+        body = None if side is None else side.find(_s("body"))
+        if side is None or body is None:
+            raise self.error(bound, f"the binding says nothing of the Body of the {direction}",
+                             f"wsdl:{direction} with a soap:body")  # fmt: skip
+        self._check_literal(body)
+        parts = list(message.iterfind(_w("part")))
+        if (named := body.get("parts")) is not None:
+            parts = [self._part(message, body, name) for name in named.split()]
+        else:
+            headers = [
+                h.get("part") for h in side.iterfind(_s("header")) if _local(h.get("message")) == message.get("name")
+            ]
+            parts = [part for part in parts if part.get("name") not in headers]
+        if len(parts) > 1:
+            raise self.error(body, f"{len(parts)} parts of message {message.get('name')} go into Body",
+                             "at most one (BP 1.1 R2201): name it in parts")  # fmt: skip
+        return self._part_element(parts[0]) if parts else None
+
+    def _header_blocks(self, bound: etree._Element) -> Iterator[str]:
+        side = bound.find(_w("input"))
+        for header in () if side is None else side.iterfind(_s("header")):
+            self._check_literal(header)
+            message = self._component("message", header, "message")
+            yield self._part_element(self._part(message, header, header.get("part", "")))
+
+    def _check_literal(self, component: etree._Element) -> None:
+        if component.get("use", "literal") != "literal":
+            raise self.error(component, f"use is {component.get('use')!r}", "use literal (BP 1.1 R2706)")
+
+    def _part(self, message: etree._Element, wanted_by: etree._Element, name: str) -> etree._Element:
+        for part in message.iterfind(_w("part")):
+            if part.get("name") == name:
+                return part
+        raise self.error(
+            wanted_by, f"message {message.get('name')} has no part {name!r}", "the name of one of its parts"
+        )
+
+    def _part_element(self, part: etree._Element) -> str:
+        if part.get("element") is None:
+            raise self.error(part, f"part {part.get('name')} has no element attribute",
+                             "document/literal parts name a global element (BP 1.1 R2204)")  # fmt: skip
+        name = self._clark(part, "element")
+        if name not in self.schema.elements:
+            raise self.error(part, f"no schema of the WSDL declares element {name}", "a global element declaration")
+        return name
+
+    def _component(self, kind: str, referrer: etree._Element, attribute: str) -> etree._Element:
+        """The WSDL component that an attribute of another names."""
+        name = self._clark(referrer, attribute)
+        for component in self.root.iterfind(_w(kind)):
+            if qname(self.target_namespace, component.get("name", "")) == name:
+                return component
+        raise self.error(referrer, f"there is no wsdl:{kind} {name or '(not named)'}",
+                         f"the name of a wsdl:{kind} of this file in {attribute}")  # fmt: skip
+
+    def _clark(self, element: etree._Element, attribute: str) -> str:
+        prefix, _, local = element.get(attribute, "").strip().rpartition(":")
+        if prefix and prefix not in element.nsmap:
+            raise self.error(
+                element, f"{attribute} uses prefix {prefix!r}, which is not declared", "declare it with xmlns:"
+            )
+        return qname(element.nsmap.get(prefix or None), local)
+
+    def error(self, element: etree._Element, wrong: str, would_do: str) -> ContractError:
+        """The error that points at one place of the file."""
+        return ContractError(self.path, line_of(element), wrong, would_do)
+
+
+def _w(local_name: str) -> str:
+    return f"{{{WSDL11}}}{local_name}"
+
+
+def _s(local_name: str) -> str:
+    return f"{{{WSDL_SOAP11_BINDING}}}{local_name}"
+
+
+def _local(name: str | None) -> str:
+    return (name or "").strip().rpartition(":")[2]

@@ -1,0 +1,134 @@
+"""Base64 as it streams: decoded piece by piece, held strictly to the lexical rules of xs:base64Binary.
+
+Grammar (XML Schema part 2, 3.2.16)
+    Base64Binary  ::= ((B64S B64S B64S B64S)*
+                       ((B64S B64S B64S B64) | (B64S B64S B16S '=') | (B64S B04S '=' #x20? '=')))?
+    B64           ::= [A-Za-z0-9+/]
+    B16           ::= [AEIMQUYcgkosw048]          the last two bits are zero
+    B04           ::= [AQgw]                      the last four bits are zero
+    B64S          ::= B64 #x20?                   white space is collapsed first, so it may be any #x20 #x9 #xA #xD
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Callable
+
+import pybase64
+
+WHITE_SPACE = b" \t\n\r"
+ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+DECODE_BYTES = 64 * 1024  # decoded at once: large enough that the call costs nothing beside the decoding
+
+_FOREIGN = re.compile(rb"[^A-Za-z0-9+/= \t\n\r]")
+_LAST_THIRD = b"AEIMQUYcgkosw048"
+_LAST_SECOND = b"AQgw"
+
+
+class Base64Reader:
+    """Decodes what it is fed and writes it on; the first thing that is wrong stops the decoding, not the reading.
+
+    write  gets the decoded bytes, piece by piece
+    rule   id of the rule that the text breaks, None: none so far (final after finish())
+    found  what is wrong, in words, without any of the document's content but one character
+    wanted what would be right
+    """
+
+    def __init__(self, write: Callable[[bytes], None]):
+        self._write = write
+        self._waiting: list[str] = []
+        self._waiting_chars = 0
+        self._read_chars = 0
+        self._rest = b""  # the characters after the last whole group that was decoded, white space taken out
+        self.rule: str | None = None
+        self.found = ""
+        self.wanted = ""
+
+    def feed(self, text: str) -> None:
+        """Take the next characters, however many."""
+        self._waiting.append(text)
+        self._waiting_chars += len(text)
+        if self._waiting_chars >= DECODE_BYTES:
+            self._decode_waiting()
+
+    def finish(self) -> None:
+        """Decode what is left; the last group may be padded."""
+        self._decode_waiting()
+        if self.rule is None:
+            self._decode_last_groups()
+
+    def _decode_waiting(self) -> None:
+        text = "".join(self._waiting)
+        self._waiting, self._waiting_chars = [], 0
+        if self.rule is None:
+            self._decode(text)
+        self._read_chars += len(text)
+
+    def _decode(self, text: str) -> None:
+        sent = text.encode("ascii") if text.isascii() else _one_byte_each(text)
+        characters = self._rest + sent.translate(None, WHITE_SPACE)
+        whole = max(0, (len(characters) - 1) // 4 * 4)  # the last group waits: padding is allowed there alone
+        groups, self._rest = characters[:whole], characters[whole:]
+        if foreign := _FOREIGN.search(sent):
+            at = foreign.start()
+            self._is_wrong(
+                "PAY-001",
+                f"the character {_named(text[at])} as number {self._read_chars + at + 1} of the document's text",
+                "only A-Z a-z 0-9 + / = and white space",
+            )
+        elif b"=" in groups:
+            self._is_wrong(
+                "PAY-002",
+                "base64 that goes on after its padding",
+                "`=` in the last group of four characters alone; join the bytes before they are encoded",
+            )
+        elif groups:
+            self._pass_on(groups)
+
+    def _decode_last_groups(self) -> None:
+        last = self._rest
+        if not last:
+            return
+        encoded = last.rstrip(b"=")
+        padding = len(last) - len(encoded)
+        if len(last) % 4 or padding > 2 or b"=" in encoded:
+            found = f"a last group of {_characters(len(encoded))} and {padding} padding `=`"
+            if b"=" in encoded:
+                found = "a character after the padding"
+            self._is_wrong(
+                "PAY-002",
+                found,
+                "groups of four characters, the last one filled up with one or two `=`; is it cut off?",
+            )
+        elif (padding == 1 and encoded[-1] not in _LAST_THIRD) or (padding == 2 and encoded[-1] not in _LAST_SECOND):
+            self._is_wrong(
+                "PAY-003",
+                f"{2 * padding} spare bits before the padding that are not all zero",
+                "spare bits of zero (RFC 4648, 3.5); is the last character damaged?",
+            )
+        else:
+            self._pass_on(last)
+
+    def _pass_on(self, groups: bytes) -> None:
+        try:
+            self._write(pybase64.b64decode(groups, validate=True))
+        except binascii.Error as cause:
+            raise AssertionError("every character had been looked at before it was decoded") from cause
+
+    def _is_wrong(self, rule: str, found: str, wanted: str) -> None:
+        self.rule, self.found, self.wanted = rule, found, wanted
+
+
+def _one_byte_each(text: str) -> bytes:
+    """The text with every character outside US-ASCII as one byte that is in no alphabet, so that positions stay."""
+    return text.encode("ascii", "replace").replace(b"?", b"\xff")
+
+
+def _characters(count: int) -> str:
+    return "one character" if count == 1 else f"{count} characters"
+
+
+def _named(character: str) -> str:
+    shown = f"`{character}` " if character.isprintable() and not character.isspace() else ""
+    return f"{shown}(U+{ord(character):04X})"

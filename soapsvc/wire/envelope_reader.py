@@ -1,0 +1,312 @@
+"""From bytes to an envelope: the documents taken out and decoded while they stream, the rest as a small tree.
+
+Memory stays the same however large the documents are: pieces of 256 KiB go to libxml2's push parser, whose target
+(`envelope_target`) hands a document's text on as it comes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Protocol
+
+from lxml import etree
+
+from soapsvc.records import Deviation
+from soapsvc.spool import Content, Sink, Spool
+from soapsvc.wire.charsets import Charsets
+from soapsvc.wire.document_text import copy_texts
+from soapsvc.wire.encoding import Encoding, UndecodableBody, decide_encoding, utf8_pieces
+from soapsvc.wire.envelope_target import (
+    WELL_FORMED,
+    EnvelopeTarget,
+    FoundDocument,
+    Limits,
+    ReadingStopped,
+    push_parser,
+)
+from soapsvc.wire.line_index import EXPAT_PIECE_BYTES, LineIndex, index_lines
+
+__all__ = ["Envelope", "Limits", "ReadDocument", "read_envelope", "read_raw"]
+
+PIECE_BYTES = 256 * 1024  # more is no faster; libxml2 refuses a single piece over 10,000,000 bytes
+MAX_FOUND_CHARS = 200
+_LIBXML2_PLACE = re.compile(r"\s*(, line \d+, column \d+)?\s*$")
+
+
+class Stream(Protocol):
+    """What is read from: a WSGI input, a file."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReadDocument:
+    """A document as it stood in the envelope.
+
+    element     in the tree, without its text
+    content     the decoded bytes; the text as sent, in UTF-8, where it is text or does not decode
+    encoding    "base64", "text" or "undecodable"
+    deviations  of this document, by the PAY rules
+    """
+
+    element: etree._Element
+    content: Content = field(repr=False)
+    encoding: str
+    deviations: tuple[Deviation, ...] = ()
+
+
+class Envelope:
+    """A message as read.
+
+    root        its document element without comments, processing instructions and the documents' text; None: unreadable
+    documents   in the order of the envelope
+    raw         every byte of the body
+    deviations  from the XML rules; those of the documents are with the documents
+    """
+
+    def __init__(
+        self,
+        root: etree._Element | None,
+        documents: tuple[ReadDocument, ...],
+        raw: Content,
+        deviations: tuple[Deviation, ...],
+        index: Callable[[], LineIndex],
+    ):
+        self.root, self.documents, self.raw, self.deviations = root, documents, raw, deviations
+        self._index = index
+        self._ordinals: dict[etree._Element, int] | None = None
+        self._steps: dict[etree._Element, dict[etree._Element, str]] = {}
+
+    def path(self, element: etree._Element) -> str:
+        """The element's XPath with the prefixes that the envelope itself uses (none for a default namespace); a
+        position where siblings share a name."""
+        steps = []
+        while (parent := element.getparent()) is not None:
+            if parent not in self._steps:
+                self._steps[parent] = _steps(parent)
+            steps.append(self._steps[parent][element])
+            element = parent
+        steps.append(_name(element))
+        return "/" + "/".join(reversed(steps))
+
+    def line(self, element: etree._Element) -> int:
+        """The line of the raw envelope on which the element's start tag begins, from 1."""
+        if self._ordinals is None:
+            assert self.root is not None
+            self._ordinals = {each: ordinal for ordinal, each in enumerate(self.root.iter())}
+        return self._index().line_of(self._ordinals[element])
+
+    def __repr__(self) -> str:
+        return f"Envelope({self.raw.size_bytes} bytes, {len(self.documents)} documents)"
+
+
+def read_raw(stream: Stream, spool: Spool) -> Content:
+    """Every byte of a body that is not read as XML."""
+    sink = spool.sink()
+    for _ in _pieces(stream, sink):
+        pass
+    return sink.finish()
+
+
+def read_envelope(
+    stream: Stream, *, codec: str | None, limits: Limits, document_names: frozenset[str], spool: Spool
+) -> Envelope:
+    """Read a body to its end, whatever is wrong with it.
+
+    codec           as `HttpGate.media_type` gives it; None: the Content-Type names no charset
+    document_names  local names in lower case of the elements whose text is a document
+    spool           where the raw bytes and the documents go; lives as long as the Envelope is used
+    Errors          OSError from the stream and the spool
+    """
+    raw = spool.sink()
+    pieces = _pieces(stream, raw)
+    reading = _Reading(limits, document_names, spool)
+    first = next(pieces, b"")
+    encoding = decide_encoding(first, codec, Charsets(limits.extra_charsets))
+    try:
+        reading.read(chain((first,) if first else (), pieces), encoding)
+    finally:
+        for _ in pieces:  # what is not read as XML any more is kept all the same
+            pass
+    return reading.envelope(raw.finish())
+
+
+def _pieces(stream: Stream, raw: Sink) -> Iterator[bytes]:
+    """The stream in full pieces, each copied to the raw content first."""
+    gathered: list[bytes] = []
+    size = 0
+    while piece := stream.read(PIECE_BYTES - size):
+        gathered.append(piece)
+        size += len(piece)
+        if size == PIECE_BYTES:
+            whole = b"".join(gathered)
+            raw.write(whole)
+            yield whole
+            gathered, size = [], 0
+    if gathered:
+        whole = b"".join(gathered)
+        raw.write(whole)
+        yield whole
+
+
+class _Reading:
+    """One body on its way to an Envelope."""
+
+    def __init__(self, limits: Limits, document_names: frozenset[str], spool: Spool):
+        self._limits, self._spool = limits, spool
+        self._target = EnvelopeTarget(limits, document_names, spool)
+        self._encoding = Encoding(None, 0, ())
+        self._utf8_bytes = 0
+        self._stopped: ReadingStopped | None = None
+
+    def read(self, pieces: Iterator[bytes], encoding: Encoding) -> None:
+        """Read as much as can be read safely."""
+        self._encoding = encoding
+        if encoding.codec is None:
+            return
+        try:
+            self._feed(push_parser(self._target), utf8_pieces(pieces, encoding))
+        except UndecodableBody as undecodable:
+            wanted = f"bytes in {encoding.codec}, as the Content-Type, the byte order mark or the XML declaration says"
+            self._stopped = ReadingStopped("XML-002", undecodable.found, wanted, undecodable.line)
+        except ReadingStopped as stopped:
+            self._stopped = stopped
+        except etree.XMLSyntaxError as error:
+            self._stopped = _syntax_error(error)
+
+    def _feed(self, parser: etree.XMLParser, pieces: Iterator[bytes]) -> None:
+        unheard = 0
+        try:
+            for piece in pieces:
+                self._utf8_bytes += len(piece)
+                self._target.heard_something = False
+                parser.feed(piece)
+                self._look_at_namespaces(parser)
+                unheard = 0 if self._target.heard_something else unheard + len(piece)
+                if unheard > self._limits.text_chars:
+                    limit = self._limits.text_chars
+                    found = f"one tag, comment, processing instruction or CDATA section of more than {limit} bytes"
+                    raise ReadingStopped("XML-010", found, f"at most {limit}; a document needs no CDATA section")
+            if self._utf8_bytes == 0:
+                raise ReadingStopped("XML-001", "an empty body", "a SOAP 1.1 envelope in the body of the request")
+            parser.close()
+            self._look_at_namespaces(parser)
+        except BaseException:
+            if self._target.stopped is not None:
+                raise self._target.stopped from None
+            raise
+
+    def _look_at_namespaces(self, parser: etree.XMLParser) -> None:
+        """Refuse what libxml2 only logs: prefixes that are not bound, attributes that are one by their namespace."""
+        for entry in parser.feed_error_log:
+            if entry.level >= etree.ErrorLevels.ERROR:
+                raise ReadingStopped("XML-003", _shortened(entry.message), WELL_FORMED, entry.line)
+
+    def envelope(self, raw: Content) -> Envelope:
+        """What came of it."""
+        index: LineIndex | None = None
+
+        def indexed() -> LineIndex:
+            nonlocal index
+            if index is None:
+                with raw.open() as stream:
+                    index = index_lines(self._again(stream))
+            return index
+
+        stopped = self._stopped
+        readable = stopped is None and self._encoding.codec is not None
+        deviations = [*self._encoding.deviations]
+        deviations += self._instruction_deviations(indexed)
+        if stopped is not None:
+            line = stopped.line or self._line_of_stop(stopped, indexed())
+            deviations.append(Deviation(stopped.rule, "", line, stopped.found, stopped.wanted))
+        if not readable:
+            return Envelope(None, (), raw, tuple(deviations), indexed)
+        envelope = Envelope(self._target.tree(), (), raw, tuple(deviations), indexed)
+        texts = {each.ordinal: self._spool.sink() for each in self._target.documents if _is_undecodable(each)}
+        if texts:
+            with raw.open() as stream:
+                copy_texts(self._again(stream), texts)
+        envelope.documents = tuple(_read_document(envelope, each, texts) for each in self._target.documents)
+        return envelope
+
+    def _again(self, stream: Stream) -> Iterator[bytes]:
+        """The UTF-8 that the parser was fed, and no byte more."""
+        left = self._utf8_bytes
+        for piece in utf8_pieces(iter(lambda: stream.read(EXPAT_PIECE_BYTES), b""), self._encoding):
+            yield piece[:left]
+            left -= len(piece)
+            if left <= 0:
+                return
+
+    def _line_of_stop(self, stopped: ReadingStopped, index: LineIndex) -> int:
+        return index.line_of(self._target.elements - 1) if stopped.in_element else index.end_line
+
+    def _instruction_deviations(self, indexed: Callable[[], LineIndex]) -> list[Deviation]:
+        target = self._target
+        wanted = "no processing instruction anywhere in the message"
+        deviations = []
+        for number, name in enumerate(target.instructions):
+            lines = indexed().instruction_lines
+            line = lines[number] if number < len(lines) else None
+            deviations.append(Deviation("XML-005", "", line, f"the processing instruction <?{name} …?>", wanted))
+        if more := target.instructions_in_all - len(target.instructions):
+            deviations.append(Deviation("XML-005", "", None, f"{more} further processing instructions", wanted))
+        return deviations
+
+
+def _syntax_error(error: etree.XMLSyntaxError) -> ReadingStopped:
+    found = _shortened(_LIBXML2_PLACE.sub("", error.msg or "not XML"))
+    line, column = error.position
+    return ReadingStopped("XML-003", f"{found} (column {column})" if column > 0 else found, WELL_FORMED, max(1, line))
+
+
+def _is_undecodable(document: FoundDocument) -> bool:
+    return document.reader is not None and document.reader.rule is not None
+
+
+def _read_document(envelope: Envelope, found: FoundDocument, texts: dict[int, Sink]) -> ReadDocument:
+    element, reader = found.element, found.reader
+    deviations = []
+
+    def deviates(rule: str, attribute: str, what: str, wanted: str) -> None:
+        deviations.append(Deviation(rule, envelope.path(element) + attribute, envelope.line(element), what, wanted))
+
+    if not found.format_is_known:
+        deviates("PAY-004", "/@format", f"format={_shortened(repr(found.format))}", 'format="base64" or format="text"')
+    if reader is not None and reader.rule is not None:
+        deviates(reader.rule, "", reader.found, reader.wanted)
+    if found.children:
+        deviates(
+            "PAY-005", "", f"child elements in a document: {found.children}", "the document's text and nothing else"
+        )
+    if _is_undecodable(found):
+        found.sink.discard()
+        return ReadDocument(element, texts[found.ordinal].finish(), "undecodable", tuple(deviations))
+    encoding = "text" if found.is_text else "base64" if found.format_is_known else "undecodable"
+    return ReadDocument(element, found.sink.finish(), encoding, tuple(deviations))
+
+
+def _steps(parent: etree._Element) -> dict[etree._Element, str]:
+    """The step to each child: its name, and its position among those of the same name if there are several."""
+    children = list(parent)
+    in_all, so_far = Counter(child.tag for child in children), Counter[str]()
+    steps = {}
+    for child in children:
+        so_far[child.tag] += 1
+        steps[child] = _name(child) + (f"[{so_far[child.tag]}]" if in_all[child.tag] > 1 else "")
+    return steps
+
+
+def _name(element: etree._Element) -> str:
+    local_name = etree.QName(element).localname
+    return f"{element.prefix}:{local_name}" if element.prefix else local_name
+
+
+def _shortened(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= MAX_FOUND_CHARS else text[: MAX_FOUND_CHARS - 1] + "…"
