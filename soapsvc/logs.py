@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
@@ -15,6 +16,7 @@ def configure_logs(log_format: str = "text", level: int = logging.INFO) -> None:
     log_format  text (for people) or json (one object a line)
     level       of logging: events below it are dropped
     """
+    out: Any = _Unfailing(sys.stderr)
     shared: list[Any] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
@@ -26,12 +28,10 @@ def configure_logs(log_format: str = "text", level: int = logging.INFO) -> None:
     structlog.configure(
         processors=[*shared, *drawn],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(out),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(
-        stream=sys.stderr, level=max(level, logging.WARNING), format="%(levelname)s %(name)s %(message)s"
-    )
+    logging.basicConfig(stream=out, level=max(level, logging.WARNING), format="%(levelname)s %(name)s %(message)s")
     # Each request that finds no idle thread is a warning there, so under load each request is one.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     # Spyne logs whole documents at error level when one does not validate.
@@ -41,3 +41,19 @@ def configure_logs(log_format: str = "text", level: int = logging.INFO) -> None:
 def silence_logs() -> None:
     """Say nothing: for a program whose output is what people look at."""
     configure_logs(level=logging.CRITICAL)
+
+
+class _Unfailing:
+    """A stream that loses what cannot be written: a log on a full disk must not take away the answer to a sender."""
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError, ValueError):  # ValueError: closed
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()

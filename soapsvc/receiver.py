@@ -154,11 +154,12 @@ class Receiver:
         log.warning("push quarantined", id=push_id, source_ip=refused.arrival.source_ip, rules=rules)
 
     def _look_at_free_space(self, head: RequestHead) -> None:
-        """Refuse a body that the disk has no room for: 1.5 times its size and what is kept free anyway."""
+        """Refuse a body that the disk has no room for: three times its size (waitress' spool, the raw bytes and the
+        decoded documents) and what is kept free anyway."""
         free = self._store.free_bytes()
         declared = head.values("Content-Length")
         size = int(declared[0]) if declared and declared[0].isdigit() else 0
-        if head.method == "POST" and free is not None and free < self._settings.min_free_bytes + size * 3 // 2:
+        if head.method == "POST" and free is not None and free < self._settings.min_free_bytes + size * 3:
             raise StoreUnavailable(STORE_FULL, self._settings.retry_after_seconds)
 
     def _server_fault(self, sentence: str, retry_after_seconds: int | None = None) -> Answer:

@@ -74,7 +74,7 @@ class Settings(BaseSettings):
         30, description="SIGTERM waits this long for requests under way"
     )
     min_free_bytes: Annotated[int, Field(ge=0)] = Field(
-        64 * MIB, description="kept free on the inbox's disk beside 1.5 times each request"
+        64 * MIB, description="kept free on the inbox's disk beside three times each request"
     )
     retry_after_seconds: Annotated[int, Field(ge=1)] = Field(60, description="Retry-After of a Server fault")
     quarantine_max_bytes: Annotated[int, Field(ge=0)] = Field(1024 * MIB, description="raw bytes kept of refused input")

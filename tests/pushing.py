@@ -124,7 +124,9 @@ def soapsvc(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
     )
 
 
-def start_service(folder: Path, *flags: str, settings: str = "", environment: Mapping[str, str] | None = None) -> Service:
+def start_service(
+    folder: Path, *flags: str, settings: str = "", environment: Mapping[str, str] | None = None
+) -> Service:
     """Start it on free ports with its inbox in the folder, and wait until it is ready.
 
     settings  text of soapsvc.toml

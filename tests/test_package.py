@@ -16,7 +16,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory, checkout: Path) -> Path:
     """A wheel of this checkout, unpacked away from it."""
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
-    tracked = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=checkout, capture_output=True, text=True)
+    tracked = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=checkout, capture_output=True, text=True
+    )
     if tracked.returncode:
         pytest.skip("needs a git checkout, to build from what is tracked alone")
     for name in tracked.stdout.splitlines():
@@ -47,8 +49,10 @@ def test_every_package_of_the_checkout_is_in_the_wheel(installed: Path, checkout
 def test_the_wheel_finds_its_own_wsdl_and_samples(installed: Path) -> None:
     done = run(installed, "-c", "import soapsvc.shipped as s; print(s.WSDL_FILE); print(s.SAMPLES)")
     wsdl, samples = map(Path, done.stdout.split())
-    assert wsdl.is_file() and wsdl.is_relative_to(installed)
-    assert (samples / "sampleReport.xml").is_file() and samples.is_relative_to(installed)
+    assert wsdl.is_file()
+    assert wsdl.is_relative_to(installed)
+    assert (samples / "sampleReport.xml").is_file()
+    assert samples.is_relative_to(installed)
 
 
 def test_the_demo_runs_from_the_wheel(installed: Path) -> None:

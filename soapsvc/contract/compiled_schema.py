@@ -81,7 +81,7 @@ class CompiledSchema:
     def _read_components(self) -> xmlschema.XMLSchema10:
         copies = list(self._copies.values())
         texts = [etree.tostring(copy, encoding="unicode") for copy in copies]
-        options = {"validation": "lax", "build": False, "allow": "none", "use_fallback": False}
+        options: dict[str, Any] = {"validation": "lax", "build": False, "allow": "none", "use_fallback": False}
         first = xmlschema.XMLSchema10(texts[0], **options)
         schemas = [first, *(first.add_schema(text) for text in texts[1:])]
         for schema, copy in zip(schemas, copies, strict=True):  # xmlschema reads with ElementTree, which has no lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from lxml import etree
 
@@ -63,35 +63,39 @@ def _described(
     element: etree._Element, scope: etree._Element, documents: Set[etree._Element]
 ) -> dict[str, etree._Element]:
     """DocType, Filename and CharacterSet of a document, by role. Where documents stand side by side without an element
-    around each, those between the document before and this one count, and a CharacterSet that follows it."""
-    described: dict[str, etree._Element] = {}
+    around each, what is between two of them belongs to the later one from its DocType on (its Filename, where it has no
+    DocType), and to the earlier one up to there."""
     if role(scope) == "document":
-        for inside in scope.iter(etree.Element):
-            if role(inside) in _DESCRIPTIONS:
-                described.setdefault(role(inside), inside)
-        return described
-    after: dict[str, etree._Element] = {}
-    last = True
-    for sibling in element.itersiblings(etree.Element):
+        candidates = list(scope.iter(etree.Element))
+    else:
+        before, first = _up_to_a_document(element.itersiblings(etree.Element, preceding=True), documents)
+        after, last = _up_to_a_document(element.itersiblings(etree.Element), documents)
+        before.reverse()
+        candidates = before if first else before[_own_begin(before) :]
+        candidates += after if last else after[: _own_begin(after)]
+    described: dict[str, etree._Element] = {}
+    for candidate in candidates:
+        if role(candidate) in _DESCRIPTIONS:
+            described.setdefault(role(candidate), candidate)
+    return described
+
+
+def _up_to_a_document(
+    siblings: Iterable[etree._Element], documents: Set[etree._Element]
+) -> tuple[list[etree._Element], bool]:
+    """The siblings up to the nearest document, and whether there is none."""
+    nearer: list[etree._Element] = []
+    for sibling in siblings:
         if sibling in documents:
-            last = False
-            break
-        if role(sibling) in _DESCRIPTIONS:
-            after.setdefault(role(sibling), sibling)
-    first = True
-    for sibling in element.itersiblings(etree.Element, preceding=True):
-        if sibling in documents:
-            first = False
-            break
-        if role(sibling) in _DESCRIPTIONS:
-            described.setdefault(role(sibling), sibling)
-    if not first and "doctype" in described:  # a CharacterSet ahead of the DocType belongs to the document before
-        charset = described.get("characterset")
-        if charset is not None and described["doctype"] in charset.itersiblings(etree.Element):
-            del described["characterset"]
-    if not last and "doctype" in after:  # what follows the next DocType belongs to the next document
-        after = {name: found for name, found in after.items() if after["doctype"] in found.itersiblings(etree.Element)}
-    return {**after, **described}
+            return nearer, False
+        nearer.append(sibling)
+    return nearer, True
+
+
+def _own_begin(between: Sequence[etree._Element]) -> int:
+    """Where, between two documents, the description of the later one begins."""
+    roles = [role(sibling) for sibling in between]
+    return next((roles.index(name) for name in ("doctype", "filename") if name in roles), len(roles))
 
 
 def left_in_the_tree(element: etree._Element, tell: Tell) -> ReadDocument:

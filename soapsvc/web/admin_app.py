@@ -7,11 +7,11 @@ from ipaddress import ip_address
 from flask import Flask, Response, abort, jsonify, request
 from werkzeug.exceptions import HTTPException
 
+from soapsvc.credentials import Credentials
 from soapsvc.errors import NoSuchPush, StoreUnavailable
 from soapsvc.inbox.store import InboxStore
 from soapsvc.settings import Settings, host_and_port
 from soapsvc.web import api, metrics, pages
-from soapsvc.wire.credentials import Credentials
 
 _NO_CREDENTIAL_NEEDED = frozenset({"/healthz", "/readyz"})  # probes of a supervisor carry none, and learn no content
 _CSP = (

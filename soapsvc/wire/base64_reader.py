@@ -75,7 +75,7 @@ class Base64Reader:
             self._is_wrong(
                 "PAY-001",
                 f"the character {_named(text[at])} as number {self._read_chars + at + 1} of the document's text",
-                "only A-Z a-z 0-9 + / = and white space",
+                "base64: A-Z a-z 0-9 + / = and white space alone",
             )
         elif b"=" in groups:
             self._is_wrong(

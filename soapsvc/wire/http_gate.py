@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from soapsvc.credentials import Credentials
 from soapsvc.errors import HttpRefused
 from soapsvc.records import Deviation
 from soapsvc.settings import Settings
 from soapsvc.wire.charsets import Charsets, in_basic_profile
-from soapsvc.wire.credentials import Credentials
 from soapsvc.wire.http_messages import RequestHead
 from soapsvc.wire.source_address import UnclearSource, contains, source_ip
 

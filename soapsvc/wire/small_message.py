@@ -1,7 +1,8 @@
 """The short way for a small message with nothing wrong in it: one call into libxml2, the documents decoded afterwards.
 
-It only ever says yes: whatever looks odd (a comment excepted) is left to the streaming reader, which says what is wrong.
-So a deviation is found in one place, and a test holds both ways to the same outcome. It takes a sixth of the time.
+It only ever says yes: whatever looks odd (a comment excepted) is left to the streaming reader, which says what is
+wrong. So a deviation is found in one place, and a test holds both ways to the same outcome. It takes a sixth of the
+time.
 """
 
 from __future__ import annotations
@@ -56,7 +57,12 @@ def _tree(utf8: bytes) -> etree._Element | None:
     parser = getattr(_OF_THREAD, "parser", None)
     if parser is None:
         parser = _OF_THREAD.parser = etree.XMLParser(
-            encoding="utf-8", remove_comments=True, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
+            encoding="utf-8",
+            remove_comments=True,
+            resolve_entities=False,
+            no_network=True,
+            load_dtd=False,
+            huge_tree=False,
         )
     try:
         root: etree._Element = etree.fromstring(utf8, parser)

@@ -107,13 +107,17 @@ def test_the_submit_id_has_two_spellings(name):
 
 
 def test_what_is_empty_counts_as_absent_but_an_empty_property_is_kept():
-    push, _ = pushed(body('<R><SubmitId/><Status><StatusCode/></Status><JobId><XDN/><MRN/></JobId><Property name="a"/></R>'))
+    push, _ = pushed(
+        body('<R><SubmitId/><Status><StatusCode/></Status><JobId><XDN/><MRN/></JobId><Property name="a"/></R>')
+    )
     assert (push.submit_id, push.status_code, push.job, push.processing_id) == (None, None, None, None)
     assert [(p.name, p.value, p.at) for p in push.properties] == [("a", "", None)]
 
 
 def test_the_outer_status_counts():
-    push, _ = pushed(body("<R><D><Status><StatusCode>2</StatusCode></Status></D><Status><StatusCode>0</StatusCode></Status></R>"))
+    push, _ = pushed(
+        body("<R><D><Status><StatusCode>2</StatusCode></Status></D><Status><StatusCode>0</StatusCode></Status></R>")
+    )
     assert push.status_code == "0"
 
 
@@ -200,7 +204,9 @@ def test_text_with_b64charset_is_decoded_wherever_it_stands():
         f'<Property name="Subject" b64charset="UTF-8">{b64("Grüße")}</Property>'
     )
     assert (document.filename, deviations) == ("Übersicht.csv", ())
-    push, _ = pushed(body(f'<R><Property name="Subject" b64charset="SHIFT-JIS">{b64("報告", "shift_jis")}</Property></R>'))
+    push, _ = pushed(
+        body(f'<R><Property name="Subject" b64charset="SHIFT-JIS">{b64("報告", "shift_jis")}</Property></R>')
+    )
     assert [(p.value, p.b64charset) for p in push.properties] == [("報告", "SHIFT-JIS")]
 
 
@@ -248,13 +254,17 @@ def test_a_time_is_utc_where_it_tells_an_instant_and_its_text_is_kept(value, at,
 
 
 def test_a_property_that_only_sounds_like_a_time_is_no_deviation():
-    push, deviations = pushed(body('<R><Property name="HoldTime">30</Property><Property name="EndTime">2012-11-04T13:05:45Z</Property></R>'))
+    push, deviations = pushed(
+        body('<R><Property name="HoldTime">30</Property><Property name="EndTime">2012-11-04T13:05:45Z</Property></R>')
+    )
     assert [p.at is not None for p in push.properties] == [False, True]
     assert deviations == ()
 
 
 def test_a_doctype_that_the_first_bytes_contradict_is_noted():
-    document, (deviation,) = only_document(f"<Document><DocType>PDF</DocType><DocData>{b64('GIF89a')}</DocData></Document>")
+    document, (deviation,) = only_document(
+        f"<Document><DocType>PDF</DocType><DocData>{b64('GIF89a')}</DocData></Document>"
+    )
     assert (document.doctype, document.detected_type) == ("PDF", "image/gif")
     assert (deviation.rule, RULES["PAY-016"].severity) == ("PAY-016", Severity.NOTE)
     assert deviation.path.endswith("/Document/DocType")
@@ -263,7 +273,9 @@ def test_a_doctype_that_the_first_bytes_contradict_is_noted():
 
 @pytest.mark.parametrize("doctype", ["unspec", "empty", "XAR", "of their own"])
 def test_a_doctype_without_a_promise_is_never_contradicted(doctype):
-    _, deviations = only_document(f"<Document><DocType>{doctype}</DocType><DocData>{b64('GIF89a')}</DocData></Document>")
+    _, deviations = only_document(
+        f"<Document><DocType>{doctype}</DocType><DocData>{b64('GIF89a')}</DocData></Document>"
+    )
     assert deviations == ()
 
 

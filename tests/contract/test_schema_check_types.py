@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 
 import pytest
 from lxml import etree
@@ -131,7 +130,7 @@ def test_what_only_libxml2_sees_is_told_in_its_words(schema_check):
 
 
 def test_digits_that_python_reads_and_xml_schema_does_not_are_told_once(schema_check):
-    (deviation,) = told(schema_check, '<nil>1_0</nil>')
+    (deviation,) = told(schema_check, "<nil>1_0</nil>")
     assert deviation.rule in ("XSD-011", "XSD-024")
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.pushing import HttpAnswer, Service, envelope, listed, post, running_service
 
-SIZE_BYTES = 24 * 1024 * 1024
+SIZE_BYTES = 48 * 1024 * 1024
 
 
 @pytest.fixture

@@ -62,4 +62,6 @@ def test_what_was_acknowledged_before_a_sigkill_is_stored_exactly_once(tmp_path:
     large = next(push for push in stored if push["documents"][0]["size_bytes"] > LARGE - 100_000)
     done = soapsvc("inbox", "get", large["id"], "--inbox", f"sqlite:///{tmp_path / 'inbox.db'}")
     assert len(done.stdout.replace("\r\n", "\n").replace("\n", "\r\n")) == large["documents"][0]["size_bytes"]
-    print(f"{KILLS} kills, {sum(acknowledged.values())} acknowledgements of {len(acknowledged)} pushes, 0 lost, 0 twice")
+    print(
+        f"{KILLS} kills, {sum(acknowledged.values())} acknowledgements of {len(acknowledged)} pushes, 0 lost, 0 twice"
+    )

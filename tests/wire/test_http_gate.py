@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from soapsvc import credentials
 from soapsvc.errors import HttpRefused, SettingsError
 from soapsvc.rules import RULES
 from soapsvc.settings import OwnSettings
-from soapsvc.wire import credentials
 from soapsvc.wire.http_gate import HttpGate, recorded_headers
 from tests.wire.messages import PASSWORD_HASH, SOAP_ACTIONS, USERS, Message
 
