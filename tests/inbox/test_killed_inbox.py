@@ -13,7 +13,7 @@ from soapsvc.inbox.sql_store import SqlStore
 from tests.inbox.accepting import AcceptingProcess, Told, push_of
 from tests.inbox.making import STRICT, OpenStore, all_ids, assert_whole
 
-KILLS = int(os.environ.get("SOAPSVC_TEST_KILLS", "20"))
+KILLS = int(os.environ.get("TEST_KILLS", "20"))
 
 
 def assert_all_there(store: SqlStore, acknowledged: Told) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.pushing import envelope, listed, post, soapsvc, start_service
 
-KILLS = int(os.environ.get("SOAPSVC_TEST_KILLS", "8"))
+KILLS = int(os.environ.get("TEST_KILLS", "8"))
 SENDERS = 6
 LARGE = 300_000  # over the size at which a document gets a file of its own
 
