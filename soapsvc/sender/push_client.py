@@ -14,7 +14,7 @@ import zeep
 from lxml import etree
 from requests.auth import HTTPBasicAuth
 from zeep.exceptions import Error as ZeepError
-from zeep.exceptions import Fault, TransportError, ValidationError, XMLParseError
+from zeep.exceptions import Fault, ValidationError
 from zeep.wsdl.bindings.soap import Soap11Binding
 
 from soapsvc.clock import Clock, utc_now
@@ -25,6 +25,7 @@ from soapsvc.sender.document_files import charset_of, doctype_of
 from soapsvc.shipped import WSDL_FILE
 
 TIMEOUT_SECONDS = 15.0  # services of this kind wait no longer for an acknowledgement
+SAID_CHARS = 300
 SENDER_KEY = "http://sender.example.net/wsda"  # no address of anybody's: it names who sends, and this is a trial
 
 
@@ -130,7 +131,7 @@ class PushClient:
             values = _values(wanted, children[0], self._zeep)
             headers = [self._header(block) for block in blocks]
         except (ZeepError, ValueError, TypeError) as cause:
-            raise SendError(f"zeep cannot read the envelope by the WSDL: {cause}") from cause
+            raise SendError(f"zeep cannot read the envelope by the WSDL: {_one_line(cause)}") from cause
         return self._send(values, headers)
 
     def _header(self, block: etree._Element) -> Any:
@@ -146,7 +147,7 @@ class PushClient:
         try:
             response = self._service[self._operation.name](**values, _soapheaders=headers)
         except (ValidationError, TypeError, ValueError) as cause:
-            raise SendError(f"The push does not fit the WSDL: {cause}") from cause
+            raise SendError(f"The push does not fit the WSDL: {_one_line(cause)}") from cause
         except requests.Timeout as cause:
             raise SendError(f"No answer from {self._url} in time; whether it took the push is not known.") from cause
         except requests.RequestException as cause:
@@ -162,10 +163,16 @@ class PushClient:
             with self._zeep.settings(raw_response=False):
                 answer = self._binding.process_reply(self._zeep, self._operation, response)
         except Fault as fault:
-            code = (fault.code or "").rpartition(":")[2]
+            if not fault.code:  # zeep takes whatever comes with HTTP 500 for a fault
+                raise SendError(
+                    f"HTTP {response.status_code}, but neither a SOAP fault nor an acknowledgement: as good as not sent."
+                ) from fault
+            code = fault.code.rpartition(":")[2]
             raise SendError(f"Fault {code} (HTTP {response.status_code}): {fault.message}") from fault
-        except (TransportError, XMLParseError, ZeepError, ValueError, TypeError, AttributeError) as cause:
-            raise SendError(f"HTTP {response.status_code}, but not the acknowledgement of the WSDL: {cause}") from cause
+        except (ZeepError, ValueError, TypeError, AttributeError, LookupError) as cause:
+            raise SendError(
+                f"HTTP {response.status_code}, but not the acknowledgement of the WSDL: {_one_line(cause)}"
+            ) from cause
         status = getattr(answer, "Status", None)
         if response.status_code != 200 or status is None or status.StatusCode != 0:
             raise SendError(f"HTTP {response.status_code}, but the answer acknowledges nothing.")
@@ -184,6 +191,12 @@ def _values(declared: Any, element: etree._Element, client: zeep.Client) -> dict
     """The members of an element by zeep's names; lists where there are several."""
     parsed = declared.type.parse_xmlelement(element, client.wsdl.types)
     return {name: value for name, value in parsed.__values__.items() if value is not None}
+
+
+def _one_line(cause: Exception) -> str:
+    """What zeep says, which may go over several lines and repeat the whole answer."""
+    said = " ".join(str(cause).split())
+    return said if len(said) <= SAID_CHARS else f"{said[:SAID_CHARS]}…"
 
 
 def _reason(cause: requests.RequestException) -> str:

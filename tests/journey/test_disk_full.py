@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import PRIVILEGE
 from tests.pushing import HttpAnswer, Service, envelope, listed, post, running_service
 
 SIZE_BYTES = 48 * 1024 * 1024
@@ -23,7 +24,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         ["mount", "-t", "tmpfs", "-o", f"size={SIZE_BYTES}", "tmpfs", str(folder)], capture_output=True, text=True
     ) if os.geteuid() == 0 else None  # fmt: skip
     if mounted is None or mounted.returncode:
-        pytest.skip("a file system of its own can only be mounted by root with CAP_SYS_ADMIN")
+        pytest.skip(f"{PRIVILEGE}: a file system of its own is mounted by root with CAP_SYS_ADMIN alone")
     try:
         yield folder
     finally:
