@@ -165,7 +165,7 @@ class PushClient:
         except Fault as fault:
             if not fault.code:  # zeep takes whatever comes with HTTP 500 for a fault
                 raise SendError(
-                    f"HTTP {response.status_code}, but neither a SOAP fault nor an acknowledgement: as good as not sent."
+                    f"HTTP {response.status_code}, but neither a SOAP fault nor an acknowledgement; nothing was taken."
                 ) from fault
             code = fault.code.rpartition(":")[2]
             raise SendError(f"Fault {code} (HTTP {response.status_code}): {fault.message}") from fault
