@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -105,7 +106,8 @@ def open_database(url: str, *, create: bool) -> Database:
         parsed = make_url(url)
         parsed.get_dialect()
     except (ArgumentError, SQLAlchemyError, ImportError) as error:
-        raise StoreError(f"{url!r} is no inbox: give a URL such as sqlite:///soapsvc-inbox.db") from error
+        shown = re.sub(r"://[^@]*@", "://***@", url)  # it may hold a password
+        raise StoreError(f"{shown!r} is no inbox: give a URL such as sqlite:///soapsvc-inbox.db") from error
     if parsed.get_backend_name() not in ("sqlite", "postgresql"):
         raise StoreError(f"An inbox is kept in SQLite or PostgreSQL, not in {parsed.get_backend_name()}.")
     return Database(parsed, create=create)

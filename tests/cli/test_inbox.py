@@ -229,3 +229,10 @@ def test_a_reader_that_leaves_early_gets_no_complaint(inbox: Inbox) -> None:
 def test_raw_and_json_together_are_exit_2(inbox: Inbox) -> None:
     push_id = inbox.accept(inbox.push(1)).id
     assert "one of the two" in asked(inbox, "show", push_id, "--raw", "--json", code=2)
+
+
+def test_a_password_in_a_url_that_is_no_inbox_is_not_told() -> None:
+    done = soapsvc("inbox", "list", "--inbox", "postgres://me:secret@db.example.com/inbox")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "postgres://***@db.example.com/inbox" in done.stderr
+    assert "secret" not in done.stderr
