@@ -16,7 +16,7 @@ from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.errors import HttpRefused, StoreUnavailable
 from soapsvc.inbox.store import InboxStore
 from soapsvc.judgement import refused_for
-from soapsvc.records import Arrival, Deviation, Push, RefusedPush, Verdict
+from soapsvc.records import Accepted, Arrival, Deviation, Push, RefusedPush, Verdict
 from soapsvc.rules import RULES, Severity
 from soapsvc.settings import Settings
 from soapsvc.spool import Spool
@@ -48,7 +48,7 @@ class Receiver:
         self._gate = HttpGate(settings, (operation.soap_action for operation in wsdl.operations))
         self._limits = Limits.from_settings(settings)
         self._schema_check = SchemaCheck(wsdl)
-        self._service = PushService(wsdl, store.accept)
+        self._service = PushService(wsdl, self._accept)
         self._understood = frozenset(block for operation in wsdl.operations for block in operation.header_blocks)
         self._served_wsdl = wsdl.served(settings.public_url or f"http://{settings.listen}/push")
 
@@ -121,8 +121,6 @@ class Receiver:
                 self._keep(RefusedPush(arrival, envelope.raw, verdict, push))
                 return fault_answer(verdict)
             acknowledgement = self._service.dispatch(push, verdict)
-            log.info("push accepted", root=push.root, source_ip=source_ip, documents=len(push.documents),
-                     deviations=len(verdict.deviations))  # fmt: skip
             if not acknowledgement:
                 return Answer(202, (), b"")  # a one-way operation (BP 1.1 R2714)
             return Answer(200, XML_HEADERS, acknowledgement)
@@ -147,6 +145,19 @@ class Receiver:
 
     def _arrival(self, head: RequestHead, source_ip: str) -> Arrival:
         return Arrival(self._clock(), source_ip, recorded_headers(head))
+
+    def _accept(self, push: Push, verdict: Verdict) -> Accepted:
+        accepted = self._store.accept(push, verdict)
+        log.info(
+            "push accepted",
+            id=accepted.id,
+            source_ip=push.arrival.source_ip,
+            documents=len(push.documents),
+            deviations=len(verdict.deviations),
+            redelivery=accepted.redelivery,
+            conflict_of=accepted.conflict_of,
+        )
+        return accepted
 
     def _keep(self, refused: RefusedPush) -> None:
         push_id = self._store.quarantine(refused)

@@ -22,7 +22,9 @@ from soapsvc.records import Conformance, PushState
 from soapsvc.settings import Settings
 from soapsvc.shipped import SAMPLES, WSDL_FILE
 from tests.pushing import TEXT_XML, HttpAnswer, envelope
+from tests.wsdl_schema import payload_schemas
 
+GOLDEN = Path(__file__).parent / "golden"
 MIB = 1024 * 1024
 FIRST = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 
@@ -85,6 +87,16 @@ def test_a_push_is_stored_with_its_raw_bytes_before_it_is_acknowledged(called: C
     assert called.store.open_raw(row.id).read() == sent
     assert called.store.open_document(row.id, 1).read() == b"what was reported"
     assert row.received_at == FIRST + timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("sample", ["sampleReport", "sampleOtherDialect"])  # with a SubmitId, and without
+def test_the_acknowledgement_is_the_one_on_file_and_valid_by_the_wsdl(called: Called, sample: str) -> None:
+    answer = called.post((SAMPLES / f"{sample}.xml").read_bytes())
+    assert answer.status == 200
+    assert answer.body == (GOLDEN / f"acknowledgement-of-{sample}.xml").read_bytes()
+    (body,) = etree.fromstring(answer.body)
+    (acknowledgement,) = body
+    assert payload_schemas()[etree.QName(acknowledgement).namespace].validate(acknowledgement)
 
 
 def test_a_redelivery_is_one_push_with_a_count_and_gets_the_same_answer(called: Called) -> None:
