@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from flask import Flask, Response, abort, jsonify, request
+from flask import Flask, Response, abort, jsonify, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from soapsvc.credentials import Credentials
@@ -32,7 +32,7 @@ def admin_app(settings: Settings, store: InboxStore, contract_sha256: str) -> Fl
 
     @app.before_request
     def judge() -> Response | None:
-        if not _is_known(request.host, names):
+        if not credentials.wanted and not _is_known(request.host, names):  # else a name in DNS may lead here
             abort(421, f"This listener is not {request.host}: use its address, as in http://{settings.admin}/")
         if credentials.wanted and request.path not in _NO_CREDENTIAL_NEEDED:
             sent = request.headers.get("Authorization", "")
@@ -61,7 +61,9 @@ def admin_app(settings: Settings, store: InboxStore, contract_sha256: str) -> Fl
 
     @app.errorhandler(HTTPException)
     def refused(error: HTTPException) -> Response:
-        return _problem(error.code or 500, error.description or error.name)
+        response = _problem(error.code or 500, error.description or error.name)
+        response.headers.extend([header for header in error.get_headers() if header[0] != "Content-Type"])
+        return response
 
     @app.get("/healthz")
     def healthz() -> Response:
@@ -74,7 +76,7 @@ def admin_app(settings: Settings, store: InboxStore, contract_sha256: str) -> Fl
         return jsonify(ready=ready, **checks), 200 if ready else 503
 
     app.register_blueprint(api.blueprint(store))
-    app.register_blueprint(pages.blueprint(store))
+    app.register_blueprint(pages.blueprint(store, settings.public_url or f"http://{settings.listen}/push"))
     app.register_blueprint(metrics.blueprint(store))
     return app
 
@@ -86,17 +88,28 @@ def _readiness(settings: Settings, store: InboxStore, contract_sha256: str) -> d
         writable: dict[str, object] = {"ready": True}
     except StoreUnavailable as error:
         writable = {"ready": False, "why": str(error)}
-    free = store.free_bytes()
-    room = free is None or free >= settings.min_free_bytes
     return {
         "store": writable,
         "contract": {"ready": True, "sha256": contract_sha256, "conformance": settings.conformance.value},
-        "disk": {"ready": room, "free_bytes": free, "min_free_bytes": settings.min_free_bytes},
+        "disk": _disk(store, settings.min_free_bytes),
     }
 
 
+def _disk(store: InboxStore, wanted: int) -> dict[str, object]:
+    try:
+        free = store.free_bytes()
+    except StoreUnavailable as error:
+        return {"ready": False, "why": str(error), "free_bytes": None, "min_free_bytes": wanted}
+    told: dict[str, object] = {"ready": free is None or free >= wanted, "free_bytes": free, "min_free_bytes": wanted}
+    if not told["ready"]:
+        told["why"] = f"The inbox's disk has {free} bytes free; min_free_bytes wants {wanted}."
+    return told
+
+
 def _problem(status: int, detail: str) -> Response:
-    """What went wrong, as application/problem+json (RFC 9457)."""
+    """What went wrong: a page for who asks for one, else application/problem+json (RFC 9457)."""
+    if request.accept_mimetypes.best_match(["application/problem+json", "text/html"]) == "text/html":
+        return make_response(render_template("problem.html", status=status, detail=detail), status)
     response = jsonify(type="about:blank", status=status, detail=detail)
     response.status_code = status
     response.mimetype = "application/problem+json"

@@ -8,11 +8,14 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, abort, jsonify, request
 
+from soapsvc.errors import NoSuchPush
 from soapsvc.inbox.json_forms import row_object, stats_object, stored_object
+from soapsvc.inbox.push_id import ID_CHARS, is_push_id
 from soapsvc.inbox.store import InboxStore
-from soapsvc.records import PushState
+from soapsvc.records import InboxRow, PushState
 
 MAX_LIMIT = 1000  # rows in one answer
+MAX_NAME_BYTES = 200  # of a downloaded file; file systems take 255
 PIECE_BYTES = 256 * 1024
 
 
@@ -23,20 +26,19 @@ def blueprint(store: InboxStore) -> Blueprint:
     @api.get("/pushes")
     def pushes() -> Response:
         """Newest first. limit: 1 to 1000, 50 unless told; state: accepted or quarantined; before: an id."""
-        limit, state = asked_limit(), asked_state()
-        rows = list(store.rows(limit=limit, state=state, before_id=request.args.get("before")))
-        after = rows[-1].id if len(rows) == limit else None
-        return jsonify(pushes=[row_object(row) for row in rows], next=after)
+        rows, older = asked_rows(store)
+        return jsonify(pushes=[row_object(row) for row in rows], next=older)
 
     @api.get("/pushes/<push_id>")
     def push(push_id: str) -> Response:
         return jsonify(stored_object(store.stored(push_id)))
 
-    @api.get("/pushes/<push_id>/documents/<int:n>")
-    def document(push_id: str, n: int) -> Response:
-        documents = {document.n: document for document in store.stored(push_id).row.documents}
-        stream = store.open_document(push_id, n)
-        found = documents[n]
+    @api.get("/pushes/<push_id>/documents/<n>")
+    def document(push_id: str, n: str) -> Response:
+        found = {str(document.n): document for document in store.stored(push_id).row.documents}.get(n)
+        if found is None:
+            raise NoSuchPush(f"Push {push_id} has no document {n}.")
+        stream = store.open_document(push_id, found.n)
         return _download(stream, found.filename or f"{push_id}-{n}", found.sha256, found.size_bytes)
 
     @api.get("/pushes/<push_id>/raw")
@@ -51,12 +53,23 @@ def blueprint(store: InboxStore) -> Blueprint:
     return api
 
 
+def asked_rows(store: InboxStore) -> tuple[list[InboxRow], str | None]:
+    """The rows that ?limit=, ?state= and ?before= ask for, and the `before` of the page after; None: this is the last.
+
+    400 for a value that is not one of theirs.
+    """
+    limit = asked_limit()
+    rows = list(store.rows(limit=limit + 1, state=asked_state(), before_id=_asked_before()))
+    return rows[:limit], rows[limit - 1].id if len(rows) > limit else None
+
+
 def asked_limit(default: int = 50) -> int:
-    """?limit=, held to 1 … MAX_LIMIT; 400 for what is not a number."""
+    """?limit=; 400 for what is not a number from 1 to MAX_LIMIT."""
     text = request.args.get("limit", str(default))
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_LIMIT:
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(MAX_LIMIT)) else 0
+    if not 1 <= number <= MAX_LIMIT:
         abort(400, f"limit is {text!r}; wanted: a number from 1 to {MAX_LIMIT}")
-    return int(text)
+    return number
 
 
 def asked_state() -> PushState | None:
@@ -67,13 +80,21 @@ def asked_state() -> PushState | None:
     return PushState(text) if text else None
 
 
+def _asked_before() -> str | None:
+    text = request.args.get("before")
+    if text is not None and not is_push_id(text):
+        abort(400, f"before is {text!r}; wanted: the id of a push, {ID_CHARS} characters, as `next` gives it")
+    return text
+
+
 def _download(stream: BinaryIO, filename: str, sha256: str, size_bytes: int) -> Response:
     """Bytes that a sender chose: never rendered by a browser, never under a name with a path."""
     if request.if_none_match.contains(sha256):
         stream.close()
         return Response(status=304, headers={"ETag": f'"{sha256}"'})
-    name = filename.replace("\\", "/").rpartition("/")[2].strip(". ") or "document"
-    name = "".join(character if character.isprintable() else "_" for character in name)
+    printable = "".join(character if character.isprintable() else "_" for character in filename.replace("\\", "/"))
+    last = printable.rpartition("/")[2].encode()[-MAX_NAME_BYTES:].decode("utf-8", "ignore")  # the end has the suffix
+    name = last.strip(". ") or "document"
     plain = "".join(character if character.isascii() and character not in '"\\%' else "_" for character in name)
     headers = {
         "Content-Type": "application/octet-stream",
@@ -82,10 +103,11 @@ def _download(stream: BinaryIO, filename: str, sha256: str, size_bytes: int) -> 
         "Content-Security-Policy": "sandbox; default-src 'none'",
         "ETag": f'"{sha256}"',
     }
-    return Response(_pieces(stream), headers=headers, direct_passthrough=True)
+    response = Response(_pieces(stream), headers=headers, direct_passthrough=True)
+    response.call_on_close(stream.close)  # nobody reads the pieces for a HEAD
+    return response
 
 
 def _pieces(stream: BinaryIO) -> Iterator[bytes]:
-    with stream:
-        while piece := stream.read(PIECE_BYTES):
-            yield piece
+    while piece := stream.read(PIECE_BYTES):
+        yield piece
