@@ -16,6 +16,8 @@ from soapsvc.wire.http_messages import Answer
 log = structlog.get_logger()
 
 GRACE_SECONDS = 10  # a request younger than this is not held against the least rate
+STEP_BYTES = 8 * 1024  # parsed at a time: waitress copies what is left after each request
+STALL_SECONDS = 60  # for a client that reads nothing of its answers: a thread may wait for it
 LINGER_SECONDS = 5  # for the rest of a body that is not wanted
 TOO_SLOW = Answer(
     408,
@@ -38,22 +40,31 @@ class JudgingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no type
         super().__init__(server, sock, addr, adj, map=map)
 
     def received(self, data: bytes) -> bool:
-        if self.request is None:
-            self._request_began = time.monotonic()
         try:
-            took: bool = super().received(data)
+            for at in range(0, len(data), STEP_BYTES):
+                if self.request is None:
+                    self._request_began = time.monotonic()
+                if not super().received(data[at : at + STEP_BYTES]):
+                    return False
         except OSError as cause:  # the body goes to a temporary file, and the disk does not take it
             log.error("request not spooled", cause=str(cause), peer=self.addr[0])
             self._end_request(self.server.spool_failed())
-            return True
-        return took
+        return True
 
     def look_at_the_clock(self) -> None:
-        """Let go of a sender that drips, and of one that does not read our last answer. Called by the server's loop."""
+        """Let go of a sender that drips, and of one that does not read our answers. Called by the server's loop."""
         now = time.monotonic()
         if self._lingers_until and now > self._lingers_until:
             self.will_close = True
-        if self.request is None or self.requests:
+        stalled = time.time() - self.last_activity > min(STALL_SECONDS, self.server.request_seconds)
+        if self.total_outbufs_len and stalled:
+            log.warning("answers not read", peer=self.addr[0])
+            self.handle_close()  # will_close would be looked at only when the socket takes bytes
+            return
+        if self.requests:
+            self._request_began = now  # of the next one, which is not read meanwhile
+            return
+        if self.request is None:
             return
         taken = now - self._request_began
         came = self.request.header_bytes_received + self.request.body_bytes_received
@@ -65,7 +76,8 @@ class JudgingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no type
     @property
     def idle(self) -> bool:
         """Whether nothing is under way here."""
-        return self.request is None and not self.requests and not self.total_outbufs_len
+        return not (self.request or self.requests or self.total_outbufs_len or self.close_when_flushed
+                    or self._lingers_until)  # fmt: skip
 
     def readable(self) -> bool:
         return bool(self._lingers_until or super().readable())
@@ -79,6 +91,8 @@ class JudgingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no type
     def handle_write(self) -> None:
         # A close with bytes unread makes the kernel send a reset, which can overtake the answer: so our side is closed
         # first, and what still comes is read and dropped for a while.
+        if self.close_when_flushed and self.total_outbufs_len:
+            self._flush_exception(self._flush_some)
         if self.close_when_flushed and not self.total_outbufs_len and not self._lingers_until:
             self.close_when_flushed = False
             self._lingers_until = time.monotonic() + LINGER_SECONDS

@@ -8,6 +8,7 @@ from typing import Any
 
 from waitress.parser import HTTPRequestParser, ParsingError, crack_first_line, split_uri
 
+from soapsvc.serving.chunked_body import ChunkedBody
 from soapsvc.wire.http_messages import Answer, RequestHead
 
 BeforeBody = Callable[[RequestHead], Answer | None]
@@ -39,6 +40,8 @@ class JudgingParser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no
     before_body  asked when the head is in; its answer ends the request there. None: nothing is asked
     """
 
+    body_rcv: Any
+
     def __init__(self, adj: Any, peer: str, before_body: BeforeBody | None):
         super().__init__(adj)
         self._peer, self._before_body = peer, before_body
@@ -58,10 +61,18 @@ class JudgingParser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no
 
     def parse_header(self, header_plus: bytes) -> None:
         answer = None
-        if self._before_body is not None and header_plus != _PLACEHOLDER:
-            answer = self._before_body(_request_head(header_plus, self._peer))
+        if header_plus != _PLACEHOLDER:
+            head = _request_head(header_plus, self._peer)
+            answer = self._before_body(head) if self._before_body is not None else None
+            if answer is not None and head.method == "HEAD":
+                length = ("Content-Length", str(len(answer.body)))
+                answer = Answer(answer.status, (*answer.http_headers, length), b"")
         if answer is None:
             super().parse_header(header_plus)
+            if self.chunked:
+                self.body_rcv = ChunkedBody(self.body_rcv.getbuf())
+            elif not self.content_length:
+                self.expect_continue = False  # waitress would wait for a body after its 100 Continue
         else:
             super().parse_header(_PLACEHOLDER)  # the task that answers needs a parsed head, and this one is harmless
             self.version = "1.1"
@@ -79,7 +90,9 @@ def _plain(status: int, why: str) -> Answer:
 def _request_head(header_plus: bytes, peer: str) -> RequestHead:
     """The head as sent: every header, in order. Errors: ParsingError where waitress might read it in another way."""
     first_line, *lines = header_plus.removesuffix(b"\r\n").split(b"\r\n")
-    method, uri, _ = crack_first_line(first_line)
+    method, uri, version = crack_first_line(first_line)
+    if version not in (b"1.0", b"1.1"):
+        raise ParsingError("a first line that is not METHOD TARGET HTTP/1.1")
     _, _, path, query, _ = split_uri(uri)
     http_headers = []
     for line in filter(None, lines):
@@ -88,5 +101,7 @@ def _request_head(header_plus: bytes, peer: str) -> RequestHead:
         name, colon, value = line.partition(b":")
         if not colon or b"\r" in line or b"\n" in line:
             raise ParsingError("a header line without a colon or with a bare line end")
+        if version == b"1.0" and name.lower() == b"transfer-encoding":
+            raise ParsingError("a Transfer-Encoding, which HTTP/1.0 does not have")  # RFC 9112, 6.1
         http_headers.append((name.decode("latin-1"), value.strip(b" \t").decode("latin-1")))
     return RequestHead(method.decode("latin-1"), path, query, tuple(http_headers), peer)

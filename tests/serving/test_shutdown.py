@@ -1,0 +1,127 @@
+"""SIGTERM ends the service without losing a push that is under way, and nobody holds it up for long."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.pushing import Service, envelope, listed, running_service
+from tests.serving.connection import Connection, NoAnswer, eventually, head
+
+BODY = envelope(1, b"a line of the report\r\n" * 10_000)
+SHUTDOWN_SECONDS = 1.5
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    with running_service(tmp_path) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def half_sent(service: Service, *more: str) -> Iterator[Connection]:
+    """A push of which the receiver has the first half."""
+    with Connection(service.url) as connection:
+        connection.send(head(len(BODY), "Expect: 100-continue", *more))
+        assert connection.status() == 100
+        connection.send(BODY[: len(BODY) // 2])
+        yield connection
+
+
+def is_refused(url: str) -> bool:
+    parts = urlsplit(url)
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 0), timeout=5).close()
+    except ConnectionRefusedError:
+        return True
+    except OSError:  # accepted by the kernel just before the listener closed
+        return False
+    return False
+
+
+def jobs(service: Service) -> list[str]:
+    return sorted(push["job"]["mrn"] for push in listed(service.inbox))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_push_that_is_under_way_is_taken_and_acknowledged(service: Service, number: signal.Signals) -> None:
+    with half_sent(service) as connection:
+        service.process.send_signal(number)
+        assert eventually(lambda: is_refused(service.url)), "new connections are still taken"
+        assert service.process.poll() is None
+        connection.send(BODY[len(BODY) // 2 :])
+        assert connection.answer().acknowledged
+        assert service.process.wait(timeout=20) == 0
+        assert connection.rest() == b""
+    assert [int(mrn) for mrn in jobs(service)] == [1]
+
+
+def test_what_was_sent_whole_before_the_signal_is_acknowledged(service: Service) -> None:
+    bodies = [envelope(mrn) for mrn in range(1, 21)]
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(Connection(service.url)) for _ in bodies]
+        for connection, body in zip(connections, bodies, strict=True):
+            connection.send(head(len(body), "Expect: 100-continue"))
+            assert connection.status() == 100
+        for connection, body in zip(connections, bodies, strict=True):
+            connection.send(body)
+        assert service.terminate() == 0
+        assert all(connection.answer().acknowledged for connection in connections)
+    assert len(jobs(service)) == len(bodies)
+
+
+def test_idle_connections_do_not_hold_it(service: Service) -> None:
+    with Connection(service.url) as kept, Connection(service.url) as silent, Connection(service.admin_url) as admin:
+        kept.send(head(len(BODY)), BODY)
+        assert kept.answer().acknowledged
+        began = time.monotonic()
+        assert service.terminate() == 0
+        assert time.monotonic() - began < 10, "it waited for connections on which nothing was under way"
+        for connection in (kept, silent, admin):
+            assert connection.rest() == b""
+
+
+def test_senders_that_never_finish_hold_it_no_longer_than_shutdown_seconds(tmp_path: Path) -> None:
+    with (
+        running_service(tmp_path, settings=f"shutdown_seconds = {SHUTDOWN_SECONDS}") as service,
+        half_sent(service) as silent,
+        half_sent(service) as dripping,
+    ):
+        began = time.monotonic()
+        service.process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(ConnectionError):
+            while service.process.poll() is None and dripping.says_nothing(0.1):
+                dripping.send(b"a")
+        assert service.process.wait(timeout=20) == 0
+        assert SHUTDOWN_SECONDS - 0.5 < time.monotonic() - began < SHUTDOWN_SECONDS + 10
+        with pytest.raises((NoAnswer, ConnectionResetError)):
+            silent.answer()
+        assert jobs(service) == []
+
+
+def test_a_second_signal_ends_it_at_once(service: Service) -> None:
+    with half_sent(service):
+        service.process.send_signal(signal.SIGTERM)
+        assert eventually(lambda: is_refused(service.url))
+        service.process.send_signal(signal.SIGTERM)
+        assert service.process.wait(timeout=10) == -signal.SIGTERM
+
+
+def test_a_refusal_that_is_under_way_is_read(service: Service) -> None:
+    with Connection(service.url) as connection:
+        connection.send(head(10_000_000, target="/other"))
+        assert not connection.says_nothing(10)
+        service.process.send_signal(signal.SIGTERM)
+        assert eventually(lambda: is_refused(service.url))
+        connection.send(bytes(1_000_000))
+        connection.finish_sending()
+        assert connection.answer().status == 404
+        assert connection.rest() == b""
+    assert service.process.wait(timeout=20) == 0
