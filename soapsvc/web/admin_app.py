@@ -36,7 +36,7 @@ def admin_app(settings: Settings, store: InboxStore, contract_sha256: str) -> Fl
             abort(421, f"This listener is not {request.host}: use its address, as in http://{settings.admin}/")
         if credentials.wanted and request.path not in _NO_CREDENTIAL_NEEDED:
             sent = request.headers.get("Authorization", "")
-            if not credentials.hold(sent):
+            if not credentials.hold(sent, request.remote_addr or ""):
                 challenge = {"WWW-Authenticate": 'Basic realm="soapsvc admin", charset="UTF-8"'}
                 return Response("Sign in with the admin's user name and password.\n", 401, challenge, "text/plain")
         return None

@@ -65,7 +65,7 @@ class HttpGate:
         source = self._source(head)
         if _route(head) == "push":
             self._hold_source(source)
-            self._hold_credential(head)
+            self._hold_credential(head, source)
             self._hold_length(head, length)
             _hold_expectation(head)
         return source
@@ -122,11 +122,11 @@ class HttpGate:
             )
             raise HttpRefused(403, "HTTP-007", sentence, found=shown, wanted="an address in allowed_sources")
 
-    def _hold_credential(self, head: RequestHead) -> None:
+    def _hold_credential(self, head: RequestHead, source: str) -> None:
         if not self._credentials.wanted:
             return
         sent = head.values("Authorization")
-        if len(sent) == 1 and self._credentials.hold(sent[0]):
+        if len(sent) == 1 and self._credentials.hold(sent[0], source):
             return
         found = "no Authorization header" if not sent else "a credential that is not valid here"
         sentence = f"The request has {found}; send the user name and password agreed on by HTTP Basic authentication."

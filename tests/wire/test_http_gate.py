@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from dataclasses import replace
 
 import pytest
@@ -222,6 +223,23 @@ def test_a_password_is_hashed_once_for_all_pushes_and_a_wrong_one_each_time(monk
             with pytest.raises(HttpRefused):
                 gate.admit(Message(headers={"Authorization": basic(f"{user}:wrong")}).head())
     assert hashed == ["open sesame", *["wrong"] * 4], "an unknown user takes as long as a wrong password"
+
+
+def test_a_source_that_guesses_is_not_believed_for_a_while_and_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(credentials, "GUESSES", 2)
+    monkeypatch.setattr(credentials, "GUESSES_SECONDS", 0.3)
+    known = credentials.Credentials(OwnSettings(**USERS).basic_users)
+    right, wrong = basic("vendor:open sesame"), basic("vendor:wrong")
+    assert [known.hold(wrong, "192.0.2.1") for _ in range(2)] == [False, False]
+    assert not known.hold(right, "192.0.2.1"), "the third guess is not looked at"
+    assert known.hold(right, "192.0.2.2"), "another source is"
+    assert known.hold(right, "192.0.2.1"), "and what was found right before"
+    assert not known.hold(wrong, "192.0.2.1")
+    again = credentials.Credentials(OwnSettings(**USERS).basic_users)
+    for _ in range(2):
+        again.hold(wrong, "192.0.2.1")
+    time.sleep(0.35)
+    assert again.hold(right, "192.0.2.1"), "the while is over"
 
 
 MEDIA_TYPES = {
