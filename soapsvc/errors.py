@@ -1,9 +1,7 @@
 """Every error that soapsvc raises on purpose.
 
     SoapsvcError
-    ├── PushRefused              the sender gets an answer that is not an acknowledgement
-    │   ├── HttpRefused          plain text with a 4xx status: the request is not one we read
-    │   └── EnvelopeRefused      SOAP fault, HTTP 500, because of what the message says
+    ├── HttpRefused              the request is not one we read: plain text with a 4xx status
     ├── StoreError
     │   ├── StoreUnavailable     cannot write now: Server fault, the sender keeps the push
     │   └── NoSuchPush           asked for an id or a document that is not stored
@@ -11,38 +9,25 @@
     ├── SettingsError            a setting is unknown, contradicts another, or cannot be read
     └── SendError                the sender could not hand over a push
 
-A fault is on the wire, an error is in Python: a refusal knows how it leaves the house.
+A fault is on the wire, an error is in Python: a message that deviates is no error here but a verdict.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from soapsvc.records import Verdict
-from soapsvc.rules import Faultcode
-
 
 class SoapsvcError(Exception):
     """Something that soapsvc can explain in a sentence; str() is that sentence."""
 
 
-class PushRefused(SoapsvcError):
-    """A request that gets no acknowledgement.
-
-    http_status  of the answer
-    may_repeat   whether the same bytes can succeed later
-    """
-
-    http_status = 500
-    may_repeat = False
-
-
-class HttpRefused(PushRefused):
+class HttpRefused(SoapsvcError):
     """The HTTP request is not one that a push can come in; answered in plain text.
 
-    rule     id in soapsvc.rules.RULES
-    headers  that the status demands (Allow, WWW-Authenticate, Retry-After)
-    where    the HTTP header that it is about, "" for none; found, wanted: as in a Deviation, for the verdict
+    http_status  of the answer
+    rule         id in soapsvc.rules.RULES
+    headers      that the status demands (Allow, WWW-Authenticate, Retry-After)
+    where        the HTTP header that it is about, "" for none; found, wanted: as in a Deviation, for the verdict
     """
 
     def __init__(
@@ -59,14 +44,6 @@ class HttpRefused(PushRefused):
         super().__init__(sentence)
         self.http_status, self.rule, self.sentence, self.headers = http_status, rule, sentence, headers
         self.where, self.found, self.wanted = where, found, wanted
-
-
-class EnvelopeRefused(PushRefused):
-    """The message deviates from the contract; answered by a SOAP 1.1 fault that carries the verdict."""
-
-    def __init__(self, faultcode: Faultcode, sentence: str, verdict: Verdict):
-        super().__init__(sentence)
-        self.faultcode, self.sentence, self.verdict = faultcode, sentence, verdict
 
 
 class StoreError(SoapsvcError):

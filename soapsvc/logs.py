@@ -9,6 +9,9 @@ from typing import Any, TextIO
 
 import structlog
 
+# without the local variables: a credential may be among them
+_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+
 
 def configure_logs(log_format: str = "text", level: int = logging.INFO) -> None:
     """Send every event of ours, and what libraries log, to stderr.
@@ -22,7 +25,7 @@ def configure_logs(log_format: str = "text", level: int = logging.INFO) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
     ]
     if log_format == "json":
-        drawn: list[Any] = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        drawn: list[Any] = [_TRACEBACKS, structlog.processors.JSONRenderer()]
     else:
         drawn = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), timestamp_key="at")]
     structlog.configure(

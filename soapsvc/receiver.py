@@ -31,8 +31,12 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+_GRAVITY = list(Severity)
+
 STORE_FULL = "The receiver is short of disk space and cannot take this message now; keep it and send it again later."
 STORE_BROKEN = "The receiver cannot store this message now; keep it and send it again later."
+NOT_AN_ENVELOPE = frozenset({"SOAP-001", "SOAP-002"})  # nothing else can be said of such a message
+MAX_DEVIATIONS = 1000  # kept in one verdict; a message of 300 KB can have 4,000
 INTERNAL = "The receiver failed on this message and has not taken it; keep it and send it again later."
 
 
@@ -70,9 +74,13 @@ class Receiver:
             self._gate.admit(head)
             self._look_at_free_space(head)
         except HttpRefused as refused:
-            return answer_for(refused)
+            return self._refused(refused, head)
         except StoreUnavailable as unavailable:
+            log.error("push not taken", cause=str(unavailable), peer=head.peer)
             return self._server_fault(str(unavailable), unavailable.retry_after_seconds)
+        except Exception:
+            log.exception("push failed", peer=head.peer)
+            return self._server_fault(INTERNAL)
         return None
 
     def spool_failed(self) -> Answer:
@@ -86,8 +94,7 @@ class Receiver:
                 return Answer(200, XML_HEADERS, self._served_wsdl)
             return self._take(head, source_ip, body)
         except HttpRefused as refused:
-            log.info("request refused", status=refused.http_status, rule=refused.rule, peer=head.peer)
-            return answer_for(refused)
+            return self._refused(refused, head)
         except StoreUnavailable as unavailable:
             log.error("push not stored", cause=str(unavailable.__cause__ or unavailable), peer=head.peer)
             return self._server_fault(str(unavailable), unavailable.retry_after_seconds)
@@ -97,6 +104,10 @@ class Receiver:
         except Exception:
             log.exception("push failed", peer=head.peer)
             return self._server_fault(INTERNAL)
+
+    def _refused(self, refused: HttpRefused, head: RequestHead) -> Answer:
+        log.info("request refused", status=refused.http_status, rule=refused.rule, peer=head.peer)
+        return answer_for(refused)
 
     def _take(self, head: RequestHead, source_ip: str, body: BinaryIO) -> Answer:
         with Spool(self._store.spool_directory) as spool:
@@ -132,8 +143,8 @@ class Receiver:
         if envelope.root is None:
             return None, ()
         soap = check_soap(envelope, self._understood)
-        if any(RULES[deviation.rule].severity is Severity.FATAL for deviation in soap):
-            return None, soap  # R1028: after such a fault nothing else is processed
+        if any(deviation.rule in NOT_AN_ENVELOPE for deviation in soap):
+            return None, soap
         schema = self._schema_check.check(envelope)
         push, payload = read_push(envelope, arrival)
         documents = tuple(deviation for document in envelope.documents for deviation in document.deviations)
@@ -141,6 +152,7 @@ class Receiver:
 
     def _verdict(self, deviations: tuple[Deviation, ...]) -> Verdict:
         conformance = self._settings.conformance
+        deviations = _bounded(deviations)
         return Verdict(conformance, self._wsdl.sha256, deviations, refused_for(deviations, conformance))
 
     def _arrival(self, head: RequestHead, source_ip: str) -> Arrival:
@@ -175,6 +187,16 @@ class Receiver:
 
     def _server_fault(self, sentence: str, retry_after_seconds: int | None = None) -> Answer:
         return server_fault(sentence, retry_after_seconds or self._settings.retry_after_seconds)
+
+
+def _bounded(deviations: tuple[Deviation, ...]) -> tuple[Deviation, ...]:
+    """The first MAX_DEVIATIONS; the last of them then tells how many more there are, by the gravest of their rules."""
+    if len(deviations) <= MAX_DEVIATIONS:
+        return deviations
+    kept, further = deviations[: MAX_DEVIATIONS - 1], deviations[MAX_DEVIATIONS - 1 :]
+    gravest = min(further, key=lambda deviation: _GRAVITY.index(RULES[deviation.rule].severity))
+    found = f"{len(further)} further deviations, which are not listed"
+    return (*kept, Deviation(gravest.rule, "", None, found, "a message that keeps the rules above", gravest.mark))
 
 
 def _request_head(environ: WSGIEnvironment) -> RequestHead:

@@ -39,8 +39,8 @@ class Deviation:
     """One way in which a push differs from what a rule wants.
 
     rule    id in `soapsvc.rules.RULES`
-    path    XPath of the element or attribute with the envelope's own prefixes
-            (`/soapenv:Envelope/soapenv:Body/…`), or the HTTP header's name; "" for the whole message
+    path    XPath of the element or attribute with the namespaces in scope there, the default one for names without a
+            prefix (`/soapenv:Envelope/soapenv:Body/…`), or the HTTP header's name; "" for the whole message
     line    in the raw envelope, from 1; None where there is none (HTTP)
     found   what is there, shortened; never a password nor a document's content
     wanted  what would be right there
@@ -61,7 +61,8 @@ class Verdict:
 
     conformance      the degree that was in force
     contract_sha256  of the WSDL in force, hex
-    deviations       every one, in the order of the way in (HTTP, XML, SOAP, schema, payload)
+    deviations       in the order of the way in (HTTP, XML, SOAP, schema, payload); of more than a thousand the last
+                     tells how many follow
     refused_for      those of them that made it a refusal; empty: accepted
     """
 
@@ -81,8 +82,8 @@ class Arrival:
 
     received_at   aware, UTC: when the last byte had arrived
     source_ip     of the sender: the peer, or what a trusted proxy says of it
-    http_headers  (name, value) in the order of arrival, as sent; Authorization, Proxy-Authorization and Cookie values
-                  are replaced by "***" before the record is made
+    http_headers  (name, value) as the server hands them on: names in title case, repeated ones joined by commas;
+                  Authorization, Proxy-Authorization and Cookie values are "***"
     """
 
     received_at: datetime

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import json
 import os
 import re
@@ -25,8 +26,22 @@ DEFAULT_FILE = Path("soapsvc.toml")
 PREFIX = "SOAPSVC_"
 NOT_SETTINGS = frozenset({"SOAPSVC_DEBUG", "SOAPSVC_PUSH_PASSWORD"})
 """Variables of ours that set nothing here: the command line reads them itself."""
-_HASH = re.compile(r"(scrypt|pbkdf2)(:[^$\s]+)?\$[^$\s]+\$[0-9a-f]+")  # what werkzeug.security makes
+_HASH = re.compile(  # what werkzeug.security makes
+    r"(?:scrypt(?::(?P<n>[0-9]{1,7}):[1-9][0-9]{0,2}:[1-9][0-9]?)?|pbkdf2:(?P<digest>\w+)(?::[1-9][0-9]{0,8})?)"
+    r"\$[^$\s]+\$[0-9a-f]+"
+)
 _KUBERNETES_SERVICE_LINK = re.compile(r"SOAPSVC_(SERVICE_(HOST|PORT)|PORT)(_\w+)?")
+
+
+def _is_password_hash(value: SecretStr) -> bool:
+    """Whether werkzeug can hold a password against it; not tried out, for that takes long on purpose."""
+    parts = _HASH.fullmatch(value.get_secret_value())
+    if parts is None:
+        return False
+    if parts["digest"] is not None:
+        return parts["digest"] in hashlib.algorithms_available
+    cost = int(parts["n"] or 2)
+    return cost > 1 and cost & (cost - 1) == 0  # RFC 7914, 6: a power of two
 
 
 class Settings(BaseSettings):
@@ -60,7 +75,7 @@ class Settings(BaseSettings):
     max_attributes: Annotated[int, Field(ge=1)] = Field(64, description="attributes of one element")
     max_name_chars: Annotated[int, Field(ge=16)] = Field(1024, description="characters in a name or namespace")
     max_text_bytes: Annotated[int, Field(ge=1024)] = Field(
-        4 * MIB, description="characters outside the documents, attribute values included"
+        4 * MIB, description="characters outside the documents, and the most in one tag, comment or CDATA section"
     )
     max_documents: Annotated[int, Field(ge=1)] = Field(1000, description="documents in one push")
     extra_charsets: tuple[str, ...] = Field((), description="charsets taken beside UTF-8, UTF-16, US-ASCII, "
@@ -108,14 +123,14 @@ class Settings(BaseSettings):
         for user, secret in value.items():
             if not user or ":" in user:
                 raise ValueError(f"user names without a colon (HTTP Basic cannot carry {user!r})")
-            if not _HASH.fullmatch(secret.get_secret_value()):
+            if not _is_password_hash(secret):
                 raise ValueError(f"for user {user!r} a hash made by `soapsvc password`, not the password itself")
         return value
 
     @field_validator("admin_password_hash")
     @classmethod
     def _is_hash(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not _HASH.fullmatch(value.get_secret_value()):
+        if value is not None and not _is_password_hash(value):
             raise ValueError("a hash made by `soapsvc password`, not the password itself")
         return value
 

@@ -9,13 +9,13 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 INLINE_BYTES = 128 * 1024  # up to here one row with a blob costs one fsync; above, a file is cheaper than the WAL
+INLINE_BYTES_OF_ALL = 8 * 1024 * 1024  # in memory for one request, however many documents it has
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Content:
 
     sha256      hex, of the whole
     size_bytes  their number
-    inline      the bytes themselves when there are at most INLINE_BYTES, else None
+    inline      the bytes themselves when there are few (INLINE_BYTES, INLINE_BYTES_OF_ALL), else None
     path        the spool file that holds them, else None
     """
 
@@ -51,23 +51,27 @@ class Content:
 
 
 class Sink:
-    """Takes bytes piece by piece, digests them, and moves to a file when they grow beyond INLINE_BYTES.
+    """Takes bytes piece by piece, digests them, and moves to a file when they grow beyond `inline_bytes`.
 
     Errors  OSError from write() and finish() when the file system is full or broken: nothing was acknowledged yet.
     """
 
-    def __init__(self, directory: Path):
-        self._directory = directory
+    def __init__(self, directory: Path, inline_bytes: int = INLINE_BYTES):
+        self._directory, self._inline_bytes = directory, inline_bytes
         self._memory = bytearray()
         self._file: BinaryIO | None = None
         self._path: Path | None = None
         self._digest = hashlib.sha256()
         self.size_bytes = 0
 
+    @property
+    def in_file(self) -> bool:
+        return self._file is not None
+
     def write(self, piece: bytes | bytearray | memoryview) -> None:
         self._digest.update(piece)
         self.size_bytes += len(piece)
-        if self._file is None and self.size_bytes > INLINE_BYTES:
+        if self._file is None and self.size_bytes > self._inline_bytes:
             handle, name = tempfile.mkstemp(prefix="spool-", dir=self._directory)
             self._file, self._path = os.fdopen(handle, "wb"), Path(name)
             self._file.write(self._memory)
@@ -80,7 +84,8 @@ class Sink:
     def finish(self) -> Content:
         """Everything written, as a Content; the sink takes nothing more."""
         if self._file is None:
-            return Content(self._digest.hexdigest(), self.size_bytes, inline=bytes(self._memory))
+            inline, self._memory = bytes(self._memory), bytearray()
+            return Content(self._digest.hexdigest(), self.size_bytes, inline=inline)
         self._file.close()
         return Content(self._digest.hexdigest(), self.size_bytes, path=self._path)
 
@@ -100,8 +105,9 @@ class Spool:
         self._sinks: list[Sink] = []
 
     def sink(self) -> Sink:
-        """A new sink on this spool's file system."""
-        sink = Sink(self.directory)
+        """A new sink on this spool's file system, to be filled after those before it."""
+        held = sum(sink.size_bytes for sink in self._sinks if not sink.in_file)
+        sink = Sink(self.directory, INLINE_BYTES if held < INLINE_BYTES_OF_ALL else 0)
         self._sinks.append(sink)
         return sink
 
@@ -111,6 +117,3 @@ class Spool:
     def __exit__(self, *_: object) -> None:
         for sink in self._sinks:
             sink.discard()
-
-
-OpenSink = Callable[[], Sink]

@@ -16,6 +16,7 @@ from soapsvc.records import Document, Property
 from soapsvc.spool import Content
 from soapsvc.wire.base64_reader import Base64Reader
 from soapsvc.wire.envelope_reader import ReadDocument
+from soapsvc.wire.envelope_target import document_format
 
 _DESCRIPTIONS = ("doctype", "filename", "characterset")
 _ATTACHMENT = re.compile(r"attach(?:ment)?([0-9]{1,6})", re.IGNORECASE)
@@ -102,7 +103,7 @@ def left_in_the_tree(element: etree._Element, tell: Tell) -> ReadDocument:
     """A document whose text the wire left where it was, because the schema has facets for it; decoded by the same
     rules as those that it takes out."""
     text = text_of(element)
-    sent_format = attribute(element, "format")
+    sent_format = document_format({str(name): str(value) for name, value in element.items()})
     kind = (sent_format or "base64").strip().lower()
     if kind != "base64":
         if kind != "text":

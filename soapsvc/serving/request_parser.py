@@ -93,7 +93,10 @@ def _request_head(header_plus: bytes, peer: str) -> RequestHead:
     method, uri, version = crack_first_line(first_line)
     if version not in (b"1.0", b"1.1"):
         raise ParsingError("a first line that is not METHOD TARGET HTTP/1.1")
-    _, _, path, query, _ = split_uri(uri)
+    try:
+        _, _, path, query, _ = split_uri(uri)
+    except ValueError:
+        raise ParsingError("a target that is no URI") from None
     http_headers = []
     for line in filter(None, lines):
         if line[:1] in b" \t":
@@ -104,4 +107,6 @@ def _request_head(header_plus: bytes, peer: str) -> RequestHead:
         if version == b"1.0" and name.lower() == b"transfer-encoding":
             raise ParsingError("a Transfer-Encoding, which HTTP/1.0 does not have")  # RFC 9112, 6.1
         http_headers.append((name.decode("latin-1"), value.strip(b" \t").decode("latin-1")))
+    if version == b"1.1" and sum(name.lower() == "host" for name, _ in http_headers) != 1:
+        raise ParsingError("not one Host header")  # RFC 9112, 3.2
     return RequestHead(method.decode("latin-1"), path, query, tuple(http_headers), peer)

@@ -18,7 +18,6 @@ from collections.abc import Callable
 import pybase64
 
 WHITE_SPACE = b" \t\n\r"
-ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 DECODE_BYTES = 64 * 1024  # decoded at once: large enough that the call costs nothing beside the decoding
 
 _FOREIGN = re.compile(rb"[^A-Za-z0-9+/= \t\n\r]")
@@ -67,21 +66,22 @@ class Base64Reader:
 
     def _decode(self, text: str) -> None:
         sent = text.encode("ascii") if text.isascii() else _one_byte_each(text)
-        characters = self._rest + sent.translate(None, WHITE_SPACE)
+        foreign = _FOREIGN.search(sent)
+        characters = self._rest + (sent[: foreign.start()] if foreign else sent).translate(None, WHITE_SPACE)
         whole = max(0, (len(characters) - 1) // 4 * 4)  # the last group waits: padding is allowed there alone
         groups, self._rest = characters[:whole], characters[whole:]
-        if foreign := _FOREIGN.search(sent):
+        if b"=" in groups:
+            self._is_wrong(
+                "PAY-002",
+                "base64 that goes on after its padding",
+                "`=` in the last group of four characters alone; join the bytes before they are encoded",
+            )
+        elif foreign:
             at = foreign.start()
             self._is_wrong(
                 "PAY-001",
                 f"the character {_named(text[at])} as number {self._read_chars + at + 1} of the document's text",
                 "base64: A-Z a-z 0-9 + / = and white space alone",
-            )
-        elif b"=" in groups:
-            self._is_wrong(
-                "PAY-002",
-                "base64 that goes on after its padding",
-                "`=` in the last group of four characters alone; join the bytes before they are encoded",
             )
         elif groups:
             self._pass_on(groups)

@@ -22,8 +22,10 @@ _NAMES = {
 }
 """Python's codec to the names it goes by (IANA character sets, and what senders write for them)."""
 _BY_NAME = {name: codec for codec, names in _NAMES.items() for name in names}
+# UTF-32 cannot be told from UTF-16 by its byte order mark
 _NEVER = frozenset({"punycode", "idna", "unicode_escape", "raw_unicode_escape", "unicode-escape", "raw-unicode-escape",
-                    "undefined", "utf-7", "mbcs", "oem"})  # fmt: skip
+                    "undefined", "utf-7", "mbcs", "oem",
+                    "utf-32", "utf-32-le", "utf-32-be"})  # fmt: skip
 
 TAKEN = "UTF-8, UTF-16, US-ASCII, ISO-8859-1 or windows-1252"
 

@@ -2,48 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Set
 from typing import Any
 
-from soapsvc.spool import Sink
-from soapsvc.wire.envelope_target import push_parser
+from soapsvc.spool import Content, Sink, Spool
+from soapsvc.wire.envelope_target import Limits, push_parser
 
 
-def copy_texts(utf8: Iterable[bytes], sinks: Mapping[int, Sink]) -> None:
-    """Write the character data directly in some elements of a message that is known to be well-formed.
+def copy_texts(utf8: Iterable[bytes], ordinals: Set[int], spool: Spool, limits: Limits) -> dict[int, Content]:
+    """The character data directly in some elements of a message that is known to be well-formed, as UTF-8.
 
-    utf8   the whole message
-    sinks  number of the element in document order, from 0, to where its text goes, as UTF-8
+    utf8      the whole message
+    ordinals  numbers of the elements in document order, from 0; each is a key of what comes back
     """
-    target = _TextTarget(sinks)
-    parser = push_parser(target)
+    target = _TextTarget(ordinals, spool)
+    parser = push_parser(target, limits)
     for piece in utf8:
         parser.feed(piece)
         if target.failed is not None:  # lxml may have put an error of its own on top
             raise target.failed
     parser.close()
+    if target.failed is not None:
+        raise target.failed
+    return target.texts
 
 
 class _TextTarget:
-    def __init__(self, sinks: Mapping[int, Sink]):
-        self._sinks = sinks
+    def __init__(self, ordinals: Set[int], spool: Spool):
+        self._ordinals, self._spool = ordinals, spool
         self._elements = 0
-        self._open: list[Sink | None] = []
+        self._open: list[tuple[int, Sink] | None] = []
+        self.texts: dict[int, Content] = {}
         self.failed: OSError | None = None
 
     def start(self, _tag: str, _attributes: Any, _nsmap: Any) -> None:
-        self._open.append(self._sinks.get(self._elements))
+        n = self._elements
+        self._open.append((n, self._spool.sink()) if n in self._ordinals else None)
         self._elements += 1
 
     def end(self, _tag: str) -> None:
-        self._open.pop()
+        ended = self._open.pop()
+        if ended is not None and self.failed is None:
+            n, sink = ended
+            try:
+                self.texts[n] = sink.finish()
+            except OSError as cause:
+                self.failed = cause
 
     def data(self, text: str) -> None:
-        sink = self._open[-1]
-        if sink is None or self.failed is not None:
+        innermost = self._open[-1]
+        if innermost is None or self.failed is not None:
             return
         try:
-            sink.write(text.encode("utf-8"))
+            innermost[1].write(text.encode("utf-8"))
         except OSError as cause:
             self.failed = cause
 

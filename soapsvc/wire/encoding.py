@@ -24,7 +24,7 @@ _DECLARATION = re.compile(
     rb"""<\?xml\s+version\s*=\s*(?P<q>["'])(?P<version>[^"'<]{0,40})(?P=q)"""
     rb"""(?:\s+encoding\s*=\s*(?P<r>["'])(?P<encoding>[^"'<]{0,80})(?P=r))?"""
 )
-_HEAD_BYTES = 512  # longer than any XML declaration with the two values cut as above
+_HEAD_BYTES = 4096  # an XML declaration may hold white space without end; one that is longer is not seen
 
 
 class UndecodableBody(Exception):
@@ -123,7 +123,8 @@ def utf8_pieces(pieces: Iterable[bytes], encoding: Encoding) -> Iterator[bytes]:
     Errors  UndecodableBody: a byte is not in the encoding.
     """
     assert encoding.codec is not None
-    decoder = codecs.getincrementaldecoder(encoding.codec)("strict")
+    codec = encoding.codec
+    decoder = codecs.getincrementaldecoder(codec)("strict")
     skip, offset, line = encoding.bom_bytes, 0, 1
 
     def decoded(piece: bytes, final: bool) -> bytes:
@@ -133,7 +134,7 @@ def utf8_pieces(pieces: Iterable[bytes], encoding: Encoding) -> Iterator[bytes]:
             text = decoder.decode(piece, final)
             utf8 = text.encode("utf-8")
         except UnicodeDecodeError as error:
-            line += bytes(error.object[: error.start]).count(b"\n")
+            line += bytes(error.object[: error.start]).decode(codec, "ignore").count("\n")
             bad = bytes(error.object[error.start : error.end])[:4].hex(" ").upper()
             at = offset - held + error.start
             raise UndecodableBody(line, f"the bytes {bad} at offset {at}: not {encoding.codec}") from None

@@ -34,6 +34,7 @@ __all__ = ["Envelope", "Limits", "ReadDocument", "read_envelope", "read_raw"]
 
 PIECE_BYTES = 256 * 1024  # more is no faster; libxml2 refuses a single piece over 10,000,000 bytes
 MAX_FOUND_CHARS = 200
+MAX_PATH_CHARS = 1000  # names may be as long as the settings allow, and every deviation has a path
 _LIBXML2_PLACE = re.compile(r"\s*(, line \d+, column \d+)?\s*$")
 
 
@@ -82,8 +83,8 @@ class Envelope:
         self._steps: dict[etree._Element, dict[etree._Element, str]] = {}
 
     def path(self, element: etree._Element) -> str:
-        """The element's XPath with the prefixes that the envelope itself uses (none for a default namespace); a
-        position where siblings share a name."""
+        """The element's XPath with the prefixes in scope there (an unprefixed name is in the default namespace in
+        scope); a position where siblings share a name. The middle of a very long one is left out."""
         steps = []
         while (parent := element.getparent()) is not None:
             if parent not in self._steps:
@@ -91,7 +92,9 @@ class Envelope:
             steps.append(self._steps[parent][element])
             element = parent
         steps.append(_name(element))
-        return "/" + "/".join(reversed(steps))
+        path = "/" + "/".join(reversed(steps))
+        half = MAX_PATH_CHARS // 2
+        return path if len(path) <= MAX_PATH_CHARS else f"{path[:half]}…{path[-half:]}"
 
     def line(self, element: etree._Element) -> int:
         """The line of the raw envelope on which the element's start tag begins, from 1."""
@@ -169,7 +172,7 @@ class _Reading:
         if encoding.codec is None:
             return
         try:
-            self._feed(push_parser(self._target), utf8_pieces(pieces, encoding))
+            self._feed(push_parser(self._target, self._limits), utf8_pieces(pieces, encoding))
         except UndecodableBody as undecodable:
             wanted = f"bytes in {encoding.codec}, as the Content-Type, the byte order mark or the XML declaration says"
             self._stopped = ReadingStopped("XML-002", undecodable.found, wanted, undecodable.line)
@@ -227,11 +230,14 @@ class _Reading:
         if not readable:
             return Envelope(None, (), raw, tuple(deviations), indexed)
         envelope = Envelope(self._target.tree(), (), raw, tuple(deviations), indexed)
-        texts = {each.ordinal: self._spool.sink() for each in self._target.documents if _is_undecodable(each)}
-        if texts:
+        undecodable = frozenset(each.ordinal for each in self._target.documents if each.content is None)
+        texts: dict[int, Content] = {}
+        if undecodable:
             with raw.open() as stream:
-                copy_texts(self._again(stream), texts)
-        envelope.documents = tuple(_read_document(envelope, each, texts) for each in self._target.documents)
+                texts = copy_texts(self._again(stream), undecodable, self._spool, self._limits)
+        envelope.documents = tuple(
+            _read_document(envelope, each, each.content or texts[each.ordinal]) for each in self._target.documents
+        )
         return envelope
 
     def _again(self, stream: Stream) -> Iterator[bytes]:
@@ -265,11 +271,7 @@ def _syntax_error(error: etree.XMLSyntaxError) -> ReadingStopped:
     return ReadingStopped("XML-003", f"{found} (column {column})" if column > 0 else found, WELL_FORMED, max(1, line))
 
 
-def _is_undecodable(document: FoundDocument) -> bool:
-    return document.reader is not None and document.reader.rule is not None
-
-
-def _read_document(envelope: Envelope, found: FoundDocument, texts: dict[int, Sink]) -> ReadDocument:
+def _read_document(envelope: Envelope, found: FoundDocument, content: Content) -> ReadDocument:
     element, reader = found.element, found.reader
     deviations = []
 
@@ -284,21 +286,19 @@ def _read_document(envelope: Envelope, found: FoundDocument, texts: dict[int, Si
         deviates(
             "PAY-005", "", f"child elements in a document: {found.children}", "the document's text and nothing else"
         )
-    if _is_undecodable(found):
-        found.sink.discard()
-        return ReadDocument(element, texts[found.ordinal].finish(), "undecodable", tuple(deviations))
-    encoding = "text" if found.is_text else "base64" if found.format_is_known else "undecodable"
-    return ReadDocument(element, found.sink.finish(), encoding, tuple(deviations))
+    decoded = found.content is not None and found.format_is_known
+    encoding = "undecodable" if not decoded else "text" if found.is_text else "base64"
+    return ReadDocument(element, content, encoding, tuple(deviations))
 
 
 def _steps(parent: etree._Element) -> dict[etree._Element, str]:
     """The step to each child: its name, and its position among those of the same name if there are several."""
-    children = list(parent)
-    in_all, so_far = Counter(child.tag for child in children), Counter[str]()
+    names = {child: _name(child) for child in parent}
+    in_all, so_far = Counter(names.values()), Counter[str]()
     steps = {}
-    for child in children:
-        so_far[child.tag] += 1
-        steps[child] = _name(child) + (f"[{so_far[child.tag]}]" if in_all[child.tag] > 1 else "")
+    for child, name in names.items():
+        so_far[name] += 1
+        steps[child] = f"{name}[{so_far[name]}]" if in_all[name] > 1 else name
     return steps
 
 

@@ -13,10 +13,11 @@ from typing import Any, NoReturn
 from lxml import etree
 
 from soapsvc.settings import Settings
-from soapsvc.spool import Sink, Spool
+from soapsvc.spool import Content, Sink, Spool
 from soapsvc.wire.base64_reader import Base64Reader
 
 WELL_FORMED = "well-formed XML 1.0 with namespaces"
+LIBXML2_TEXT_BYTES = 10_000_000  # in one token, unless it is told to hold more
 MAX_INSTRUCTIONS_TOLD = 20  # a message may hold a million processing instructions; the verdict does not
 
 
@@ -28,8 +29,8 @@ class Limits:
     elements    in the whole envelope
     attributes  of one element, its namespace declarations included
     name_chars  in the local name, the prefix or the namespace name of an element or attribute
-    text_chars  in all outside the documents: text, comments, attribute and namespace names and values; also the length
-                of a single tag, comment, processing instruction or CDATA section
+    text_chars  in all outside the documents: text, comments, names and values; also the length of a single tag,
+                comment, processing instruction or CDATA section, which are held in memory whole
     documents   in one envelope
     extra_charsets  that an XML declaration may name beside the usual ones
     """
@@ -55,11 +56,17 @@ class Limits:
         )
 
 
-def push_parser(target: Any) -> etree.XMLParser:
+def push_parser(target: Any, limits: Limits) -> etree.XMLParser:
     """A parser to be fed UTF-8 in pieces, whatever the XML declaration says: no network, no entities, no DTD."""
+    huge = limits.text_chars > LIBXML2_TEXT_BYTES
     return etree.XMLParser(
-        target=target, encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
+        target=target, encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False, huge_tree=huge
     )
+
+
+def document_format(attributes: Mapping[str, str]) -> str | None:
+    """The attribute `format` of a document as sent, letter case and namespace aside; None: absent."""
+    return next((value for name, value in attributes.items() if name.rpartition("}")[2].lower() == "format"), None)
 
 
 class ReadingStopped(Exception):
@@ -80,22 +87,33 @@ class FoundDocument:
     ordinal   of the element in document order, from 0
     format    the attribute as sent, None: absent
     reader    decodes it; None: its text is kept as UTF-8, because it is text or its format is unknown
-    sink      takes the decoded bytes
+    content   the decoded bytes once it has ended; None: they are not to be decoded
     """
 
     def __init__(self, element: etree._Element, ordinal: int, sent_format: str | None, sink: Sink):
-        self.element, self.ordinal, self.format, self.sink = element, ordinal, sent_format, sink
+        self.element, self.ordinal, self.format = element, ordinal, sent_format
+        self._sink = sink
         kind = (sent_format or "base64").strip().lower()
         self.is_text = kind == "text"
         self.format_is_known = kind in ("text", "base64")
         self.reader = Base64Reader(sink.write) if kind == "base64" else None
         self.children = 0
+        self.content: Content | None = None
 
     def feed(self, text: str) -> None:
         if self.reader is not None:
             self.reader.feed(text)
         else:
-            self.sink.write(text.encode("utf-8"))
+            self._sink.write(text.encode("utf-8"))
+
+    def finish(self) -> None:
+        """At the end tag. No file stays open: there may be more documents than a process may have files."""
+        if self.reader is not None:
+            self.reader.finish()
+        if self.reader is None or self.reader.rule is None:
+            self.content = self._sink.finish()
+        else:
+            self._sink.discard()
 
 
 class EnvelopeTarget:
@@ -129,6 +147,8 @@ class EnvelopeTarget:
             self._stop("XML-006", f"an element at depth {self._depth}", f"at most {limits.depth} levels of elements")
         if self.elements > limits.elements:
             self._stop("XML-007", f"element number {self.elements}", f"at most {limits.elements} elements")
+        local_name = tag[tag.rfind("}") + 1 :]
+        self._count(len(local_name))
         if len(tag) > limits.name_chars:
             self._hold_name(tag)
         if attributes or nsmap:
@@ -139,7 +159,7 @@ class EnvelopeTarget:
         except ValueError as cause:  # what libxml2 lets pass and lxml does not: a name with two colons, no URI
             self._stop("XML-003", str(cause)[:200], WELL_FORMED)
         if self._document is None:
-            if tag[tag.rfind("}") + 1 :].lower() in self._document_names:
+            if local_name.lower() in self._document_names:
                 self._open_document(element, attributes)
         elif self._depth == self._document_depth + 1:
             self._document.children += 1
@@ -148,8 +168,7 @@ class EnvelopeTarget:
         self.heard_something = True
         self._builder.end(tag)
         if self._document is not None and self._depth == self._document_depth:
-            if self._document.reader is not None:
-                self._finish(self._document.reader)
+            self._finish(self._document)
             self._document = None
         self._depth -= 1
 
@@ -187,13 +206,13 @@ class EnvelopeTarget:
         if len(self.documents) >= self._limits.documents:
             found = f"document number {len(self.documents) + 1}"
             self._stop("XML-011", found, f"at most {self._limits.documents} documents in one push")
-        self._document = FoundDocument(element, self.elements - 1, attributes.get("format"), self._spool.sink())
+        self._document = FoundDocument(element, self.elements - 1, document_format(attributes), self._spool.sink())
         self._document_depth = self._depth
         self.documents.append(self._document)
 
-    def _finish(self, reader: Base64Reader) -> None:
+    def _finish(self, document: FoundDocument) -> None:
         try:
-            reader.finish()
+            document.finish()
         except OSError as cause:
             self.stopped = cause
             raise

@@ -11,7 +11,7 @@ class RequestHead:
 
     method, path  as sent; the path percent-decoded, without the query
     query         the query string as sent, "" for none
-    http_headers  (name, value) in the order of arrival, as sent
+    http_headers  (name, value); where WSGI hands them on, repeated ones are joined by commas
     peer          address of the other end of the TCP connection, without its port
     """
 

@@ -3,7 +3,7 @@
 Shape
     Envelope  Header?, Body                         nothing else, no text between
     Header    any number of <{ns}block actor="anyURI"? mustUnderstand="0|1"?>
-    Body      as many namespace-qualified children as the binding has parts (document/literal: one, or none)
+    Body      one namespace-qualified child (document/literal; a WSDL that binds none to a request is not served)
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ ENVELOPE, HEADER, BODY = (qname(SOAP11_ENVELOPE, name) for name in ("Envelope", 
 FAULT = qname(SOAP11_ENVELOPE, "Fault")
 ACTOR, MUST_UNDERSTAND = qname(SOAP11_ENVELOPE, "actor"), qname(SOAP11_ENVELOPE, "mustUnderstand")
 ENCODING_STYLE = qname(SOAP11_ENVELOPE, "encodingStyle")
+XML_SPACE = " \t\r\n"  # what XML calls white space: str.strip and str.isspace take more
 _OF_SOAP = f"{{{SOAP11_ENVELOPE}}}"
 _OF_SOAP_ENCODING = "{http://schemas.xmlsoap.org/soap/encoding/}"
 
@@ -27,21 +28,20 @@ OUR_ACTORS = frozenset({None, "", SOAP11_NEXT_ACTOR})
 """For us: no actor, the next one, and the empty one, which names nobody else (SOAP 1.1, 4.2.2)."""
 
 
-def check_soap(envelope: Envelope, understood: frozenset[str], body_children: int = 1) -> tuple[Deviation, ...]:
+def check_soap(envelope: Envelope, understood: frozenset[str]) -> tuple[Deviation, ...]:
     """How a readable envelope deviates from SOAP 1.1, in document order within each concern.
 
-    understood     Clark names of the header blocks that the contract binds
-    body_children  how many the binding wants: 1, or 0 where it binds no part to the Body
+    understood  Clark names of the header blocks that the contract binds
     Another envelope version is the only deviation told (SOAP 1.1, 4.1.2: such a message is discarded).
     """
-    return tuple(_SoapCheck(envelope, understood, body_children).deviations())
+    return tuple(_SoapCheck(envelope, understood).deviations())
 
 
 class _SoapCheck:
-    def __init__(self, envelope: Envelope, understood: frozenset[str], body_children: int):
+    def __init__(self, envelope: Envelope, understood: frozenset[str]):
         assert envelope.root is not None
         self._envelope, self._root = envelope, envelope.root
-        self._understood, self._body_children = understood, body_children
+        self._understood = understood
 
     def deviations(self) -> Iterator[Deviation]:
         name = etree.QName(self._root)
@@ -91,25 +91,24 @@ class _SoapCheck:
         if name.namespace is None:
             yield self._of(block, "SOAP-013", f"the header block {name.localname} in no namespace", "a namespace")
         must = block.get(MUST_UNDERSTAND)
-        if must is not None and must.strip() not in ("0", "1"):
+        if must is not None and must.strip(XML_SPACE) not in ("0", "1"):
             found = f'mustUnderstand="{must[:40]}"'
             yield self._of(
                 block, "SOAP-011", found, 'mustUnderstand="0" or "1"', f"/@{_attribute(block, 'mustUnderstand')}"
             )
-        for_us = block.get(ACTOR) is None or (block.get(ACTOR) or "").strip() in OUR_ACTORS
-        if must is not None and must.strip() == "1" and for_us and block.tag not in self._understood:
+        for_us = block.get(ACTOR) is None or (block.get(ACTOR) or "").strip(XML_SPACE) in OUR_ACTORS
+        if must is not None and must.strip(XML_SPACE) == "1" and for_us and block.tag not in self._understood:
             known = ", ".join(sorted(self._understood)) or "none"
             found = f'the header block {block.tag} with mustUnderstand="1"'
             yield self._of(block, "SOAP-012", found, f"of such blocks those that the WSDL binds: {known}")
 
     def _body(self, body: etree._Element) -> Iterator[Deviation]:
         children = list(body)
-        if len(children) < self._body_children:
+        if not children:
             yield self._of(body, "SOAP-005", "a Body without a child", "the element that the WSDL binds to the Body")
-        for child in children[self._body_children :]:
-            wanted = "one child" if self._body_children else "no child: the WSDL binds nothing to the Body"
+        for child in children[1:]:
             found = f"child number {children.index(child) + 1} of the Body, {etree.QName(child).localname}"
-            yield self._of(child, "SOAP-006", found, wanted)
+            yield self._of(child, "SOAP-006", found, "one child")
         for child in children:
             if child.tag == FAULT:
                 yield self._of(child, "SOAP-016", "a Fault", "a push: faults are answers, and this is a request")
@@ -164,7 +163,7 @@ def _version_found(name: etree.QName) -> str:
 
 
 def _has_text(element: etree._Element) -> bool:
-    return any(text and not text.isspace() for text in (element.text, *(child.tail for child in element)))
+    return any(text and text.strip(XML_SPACE) for text in (element.text, *(child.tail for child in element)))
 
 
 def _attributes(element: etree._Element) -> list[tuple[str, str]]:

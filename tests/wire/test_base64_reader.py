@@ -66,6 +66,8 @@ def test_decoding_in_small_steps_takes_the_same(text: str, decoded_at_once: int)
     with pytest.MonkeyPatch.context() as changed:
         changed.setattr(base64_reader, "DECODE_BYTES", decoded_at_once)
         held_against_the_reference(text, *text)
+        in_steps = read(*text)[0]
+    assert in_steps == read(text)[0], "which rule is told depends on the text alone"
 
 
 def test_a_megabyte_in_lines_comes_back() -> None:
