@@ -17,7 +17,7 @@ from lxml import etree
 from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.inbox.json_forms import row_object
 from soapsvc.inbox.sql_store import SqlStore, open_store
-from soapsvc.receiver import Receiver
+from soapsvc.receiver import MAX_DEVIATIONS, Receiver
 from soapsvc.records import Conformance, PushState
 from soapsvc.settings import Settings
 from soapsvc.shipped import SAMPLES, WSDL_FILE
@@ -140,6 +140,26 @@ def test_a_verdict_names_every_deviation_with_its_place(called: Called) -> None:
                                            line_with("encodingStyle")}  # fmt: skip
     assert all(deviation.found and deviation.wanted for deviation in deviations)
     assert rules_of(answer) == [deviation.rule for deviation in deviations]
+
+
+def test_a_block_that_must_be_understood_hides_no_other_deviation(called: Called) -> None:
+    must = b'<x:Unknown xmlns:x="urn:x" soapenv:mustUnderstand="1"/></soapenv:Header>'
+    sent = envelope(42).replace(b"</soapenv:Header>", must).replace(b'format="base64">', b'format="base64">%')
+    answer = called.post(sent.replace(b"<MRN>42</MRN>", b"<MRN>4x2</MRN>"))
+    assert b":MustUnderstand</faultcode>" in answer.body
+    (row,) = called.store.rows()
+    rules = [deviation.rule for deviation in called.store.stored(row.id).verdict.deviations]
+    assert rules == ["SOAP-012", "XSD-011", "PAY-001"]
+
+
+def test_a_verdict_of_thousands_is_bounded_and_says_how_many_there_are(called: Called) -> None:
+    sent = envelope(42).replace(b"<DocType>", b"<Extra/>" * 4000 + b"<DocType>")
+    assert called.post(sent).status == 500
+    (row,) = called.store.rows()
+    deviations = called.store.stored(row.id).verdict.deviations
+    assert len(deviations) == MAX_DEVIATIONS
+    assert deviations[-1].found == "3001 further deviations, which are not listed"
+    assert called.store.open_raw(row.id).read() == sent
 
 
 def test_guarded_takes_what_touches_only_the_inferred_and_refuses_the_rest(tmp_path: Path) -> None:

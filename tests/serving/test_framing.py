@@ -74,6 +74,9 @@ UNCLEAR = {
     "a space before the colon": with_line(b"X-Space : a", 5),
     "a first line of four words": head(5).replace(b" HTTP/1.1", b" a HTTP/1.1"),
     "a version that is none": head(5, version="HTTP/x.y"),
+    "no Host": head(5).replace(b"Host: ", b"X-Host: "),
+    "two Hosts": head(5, "Host: other.example"),
+    "a target that is no URI": head(5).replace(b"/push", b"http://[::1/push", 1),
     "a method in lower case": head(5, method="post"),
     "no HTTP at all": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
 }  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,7 +17,7 @@ from lxml import etree
 
 from soapsvc.records import Deviation
 from soapsvc.rules import RULES
-from soapsvc.spool import INLINE_BYTES, Spool
+from soapsvc.spool import INLINE_BYTES, INLINE_BYTES_OF_ALL, Spool
 from soapsvc.wire.envelope_reader import read_envelope, read_raw
 from soapsvc.wire.soap_rules import check_soap
 from tests.wire.conftest import LIMITS, Read, rules_of
@@ -90,6 +91,62 @@ def test_the_namespaces_that_an_element_declares_are_kept_for_names_in_values(re
     assert envelope.root.nsmap == {None: "urn:d", "xs": "urn:xs"}
     assert envelope.root[0].nsmap == {None: "urn:d", "xs": "urn:xs", "q": "urn:q"}
     assert etree.tostring(envelope.root) == b'<a xmlns="urn:d" xmlns:xs="urn:xs"><b xmlns:q="urn:q" t="xs:string"/></a>'
+
+
+def test_no_file_is_held_open_for_a_document_that_has_ended(read: Read) -> None:
+    large = base64.b64encode(bytes(INLINE_BYTES + 1))
+    before = len(os.listdir("/dev/fd"))
+    envelope = read(b"<a>" + (b"<DocData>" + large + b"</DocData>") * 40 + b"</a>")
+    assert len(os.listdir("/dev/fd")) <= before
+    assert {document.content.size_bytes for document in envelope.documents} == {INLINE_BYTES + 1}
+    broken = read(b"<a>" + (b"<DocData>%" + large + b"</DocData>") * 40 + b"</a>")
+    assert len(os.listdir("/dev/fd")) <= before
+    assert {document.encoding for document in broken.documents} == {"undecodable"}
+
+
+def test_many_small_documents_lie_in_files_beyond_what_one_request_may_hold_in_memory(read: Read) -> None:
+    content = bytes(100_000)
+    envelope = read(b"<a>" + (b"<DocData>" + base64.b64encode(content) + b"</DocData>") * 120 + b"</a>")
+    in_memory = [document for document in envelope.documents if document.content.inline is not None]
+    assert INLINE_BYTES_OF_ALL <= len(in_memory) * len(content) < INLINE_BYTES_OF_ALL + 2 * INLINE_BYTES
+    assert all(document.content.open().read() == content for document in envelope.documents)
+
+
+def test_a_cdata_section_as_long_as_the_setting_allows_is_taken(read: Read) -> None:
+    content = bytes(12_000_000)
+    body = b"<a><DocData><![CDATA[" + base64.b64encode(content) + b"]]></DocData></a>"
+    assert rules_of(read(body)) == ["XML-010"]
+    (document,) = read(body, limits=replace(LIMITS, text_chars=20_000_000)).documents
+    assert document.content.open().read() == content
+
+
+def test_names_count_as_what_is_not_in_a_document(read: Read) -> None:
+    names = b"".join(b"<n%0999d/>" % n for n in range(5000))
+    assert rules_of(read(b"<a>" + names + b"</a>")) == ["XML-010"]
+
+
+def test_a_path_is_no_longer_than_a_thousand_characters_and_no_two_are_the_same(read: Read) -> None:
+    deep = b"".join(b"<n%0500d>" % n for n in range(60))
+    envelope = read(b"<a>" + deep + b"".join(b"</n%0500d>" % n for n in reversed(range(60))) + b"</a>")
+    assert envelope.root is not None
+    paths = [envelope.path(element) for element in envelope.root.iter()]
+    assert max(map(len, paths)) <= 1001
+    envelope = read(b'<a><x xmlns="u1"/><x xmlns="u2"/></a>')
+    assert envelope.root is not None
+    assert [envelope.path(element) for element in envelope.root] == ["/a/x[1]", "/a/x[2]"]
+
+
+def test_the_line_of_a_bad_byte_in_utf_16_is_counted_in_characters(read: Read) -> None:
+    body = f"<a>{chr(0x0A0A) * 50}\n".encode("utf-16-le") + b"\0\xd8<\0"
+    (deviation,) = read(b"\xff\xfe" + body, codec="utf-16").deviations
+    assert (deviation.rule, deviation.line) == ("XML-002", 2)
+
+
+def test_an_xml_declaration_full_of_white_space_is_read(read: Read) -> None:
+    declaration = b'<?xml version="1.0"' + b" " * 3000 + b'encoding="ISO-8859-1"?>'
+    envelope = read(declaration + b"<a>\xe9</a>", codec=None)
+    assert envelope.root is not None
+    assert envelope.root.text == "\xe9"
 
 
 def test_paths_have_the_envelope_s_prefixes_and_positions_only_among_equals(read: Read) -> None:

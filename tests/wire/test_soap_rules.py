@@ -41,6 +41,9 @@ BLOCKS = {
     '<h:Known s:encodingStyle="urn:e"/>': [],
     "text<h:Known/>": ["SOAP-010"],
     "<h:Known/>text": ["SOAP-010"],
+    "&#160;<h:Known/>": ["SOAP-010"],
+    '<h:Unknown s:mustUnderstand="&#160;1"/>': ["SOAP-011"],
+    '<h:Unknown s:mustUnderstand="1" s:actor="&#160;"/>': [],
     "<Known/>": ["SOAP-013"],
 }
 
