@@ -83,7 +83,7 @@ class Arrival:
     received_at   aware, UTC: when the last byte had arrived
     source_ip     of the sender: the peer, or what a trusted proxy says of it
     http_headers  (name, value) as the server hands them on: names in title case, repeated ones joined by commas;
-                  Authorization, Proxy-Authorization and Cookie values are "***"
+                  values of those that carry credentials (Authorization, Cookie, X-Api-Key, …) are "***"
     """
 
     received_at: datetime

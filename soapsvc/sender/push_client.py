@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ from soapsvc.namespaces import SOAP11_ENVELOPE, qname
 from soapsvc.records import JobId
 from soapsvc.sender.document_files import charset_of, doctype_of
 from soapsvc.shipped import WSDL_FILE
+
+logging.getLogger("zeep").addHandler(logging.NullHandler())  # what it has to say is in the errors raised here
 
 TIMEOUT_SECONDS = 15.0  # services of this kind wait no longer for an acknowledgement
 SAID_CHARS = 300

@@ -105,6 +105,12 @@ class JudgingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no type
     def writable(self) -> bool:
         return bool(self.total_outbufs_len or self.will_close or (self.close_when_flushed and not self._lingers_until))
 
+    def handle_close(self) -> None:
+        if self.request is not None and not self.request.completed:
+            came = self.request.header_bytes_received + self.request.body_bytes_received
+            log.info("request broken off by its sender", peer=self.addr[0], bytes=came)
+        super().handle_close()
+
     def _end_request(self, answer: Answer) -> None:
         with self.requests_lock:
             if self.request is None:

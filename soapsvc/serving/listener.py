@@ -19,6 +19,7 @@ from soapsvc.settings import Settings, host_and_port
 from soapsvc.wire.http_messages import Answer
 
 CONNECTIONS = 1000  # waitress' default of 100 is used up by 100 slow senders
+CONNECTIONS_WANTED = 800  # above, idle ones are let go
 BACKLOG = 1024  # connections that the kernel keeps until they are accepted
 RECEIVE_BYTES = 256 * 1024  # at 8 KiB, the default, a large body takes three times as long
 IN_MEMORY_BYTES = 512 * 1024  # of a body; above, a temporary file
@@ -101,8 +102,17 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
 
     def maintenance(self, now: float) -> None:
         super().maintenance(now)
+        self._make_room()
         for channel in list(self.active_channels.values()):
             channel.look_at_the_clock()
+
+    def _make_room(self) -> None:
+        """Let go of the connections that were idle longest, before there are so many that no sender gets in."""
+        over = len(self.active_channels) - CONNECTIONS_WANTED
+        if over > 0:
+            idle = [channel for channel in self.active_channels.values() if channel.idle]
+            for channel in sorted(idle, key=lambda channel: channel.last_activity)[:over]:
+                channel.will_close = True
 
     def _poll(self) -> None:
         wasyncore.loop(timeout=0.5, map=self._map, use_poll=True, count=1)
@@ -118,6 +128,7 @@ def listening_socket(address: str, setting: str) -> socket.socket:
         bound = socket.socket(family, kind, protocol)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(resolved)
+        bound.listen(BACKLOG)  # two sockets can be bound to one address; listening is what fails
     except OSError as cause:
         raise SettingsError(
             f"{setting} is {address}, which cannot be listened on ({cause.strerror}); end what listens there, or name "

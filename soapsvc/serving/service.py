@@ -20,7 +20,7 @@ from soapsvc.inbox.sql_store import open_store
 from soapsvc.inbox.store import InboxStore
 from soapsvc.logs import configure_logs
 from soapsvc.receiver import Receiver
-from soapsvc.serving.listener import BACKLOG, Listener, address_of, listening_socket
+from soapsvc.serving.listener import Listener, address_of, listening_socket
 from soapsvc.settings import Settings
 from soapsvc.shipped import WSDL_FILE
 from soapsvc.web.admin_app import admin_app
@@ -160,7 +160,6 @@ def _supervise(settings: Settings, public: socket.socket, admin: socket.socket) 
     """
     with _Rooms(settings) as rooms:
         listener = rooms.admin_listener(admin)
-        public.listen(BACKLOG)  # from now on senders wait for the receivers instead of being refused
         workers = [_Worker(settings, public) for _ in range(settings.processes)]
         stopping = threading.Event()
 

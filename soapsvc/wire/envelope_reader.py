@@ -6,6 +6,7 @@ Memory stays the same however large the documents are: pieces of 256 KiB go to l
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -35,6 +36,7 @@ __all__ = ["Envelope", "Limits", "ReadDocument", "read_envelope", "read_raw"]
 PIECE_BYTES = 256 * 1024  # more is no faster; libxml2 refuses a single piece over 10,000,000 bytes
 MAX_FOUND_CHARS = 200
 MAX_PATH_CHARS = 1000  # names may be as long as the settings allow, and every deviation has a path
+_ENTITY = re.compile(r"Entity '.*?'", re.DOTALL)
 _LIBXML2_PLACE = re.compile(r"\s*(, line \d+, column \d+)?\s*$")
 
 
@@ -185,6 +187,8 @@ class _Reading:
         unheard = 0
         try:
             for piece in pieces:
+                if self._utf8_bytes == 0 and piece.startswith(codecs.BOM_UTF8):  # libxml2 would pass over it
+                    raise ReadingStopped("XML-003", "a second byte order mark", WELL_FORMED, 1)
                 self._utf8_bytes += len(piece)
                 self._target.heard_something = False
                 parser.feed(piece)
@@ -266,7 +270,8 @@ class _Reading:
 
 
 def _syntax_error(error: etree.XMLSyntaxError) -> ReadingStopped:
-    found = _shortened(_LIBXML2_PLACE.sub("", error.msg or "not XML"))
+    said = _LIBXML2_PLACE.sub("", error.msg or "not XML")
+    found = _shortened(_ENTITY.sub("an entity that is", said))  # its name may be a piece of a password with an & in it
     line, column = error.position
     return ReadingStopped("XML-003", f"{found} (column {column})" if column > 0 else found, WELL_FORMED, max(1, line))
 

@@ -27,7 +27,7 @@ _MEDIA_TYPE = re.compile(rf"[ \t]*(?P<type>{_WORD}/{_WORD})")
 _NEXT_PARAMETER = re.compile(r"[ \t]*;[ \t]*")
 _PARAMETER = re.compile(rf'(?P<name>{_WORD})=(?:(?P<token>{_WORD})|"(?P<quoted>(?:[^"\\]|\\.)*)")')
 _LENGTH = re.compile(r"[0-9]{1,18}")
-_SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
+_SECRET_HEADER = re.compile(r"auth|cookie|credential|key|passw|secret|token", re.IGNORECASE)
 _SEND_TEXT_XML = "send the SOAP 1.1 envelope with the header Content-Type: text/xml; charset=utf-8"
 
 
@@ -168,7 +168,7 @@ class HttpGate:
 
 def recorded_headers(head: RequestHead) -> tuple[tuple[str, str], ...]:
     """The HTTP headers as they may be stored: credentials as ***."""
-    return tuple((name, "***" if name.lower() in _SECRET_HEADERS else value) for name, value in head.http_headers)
+    return tuple((name, "***" if _SECRET_HEADER.search(name) else value) for name, value in head.http_headers)
 
 
 def _route(head: RequestHead) -> str:

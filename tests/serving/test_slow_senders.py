@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 import threading
 import time
 from collections.abc import Iterator
@@ -101,6 +102,18 @@ def test_a_push_is_acknowledged_beside_a_hundred_and_fifty_slow_ones(patient: Ru
         assert post(patient.public_url, envelope(good)).acknowledged
         assert all(connection.answer().acknowledged for connection in slow)
     assert {str(1000 + n) for n in range(150)} | {str(first), str(good)} <= set(stored(patient.admin_url))
+
+
+def test_more_idle_connections_than_there_are_places_keep_no_sender_out(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
+    try:
+        with running_server(tmp_path) as server, contextlib.ExitStack() as stack:
+            for _ in range(1200):
+                stack.enter_context(Connection(server.public_url))
+            assert post(server.public_url, envelope(1)).acknowledged
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_who_reads_no_answers_keeps_nobody_waiting_for_long(tmp_path: Path) -> None:

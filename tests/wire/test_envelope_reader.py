@@ -142,6 +142,12 @@ def test_the_line_of_a_bad_byte_in_utf_16_is_counted_in_characters(read: Read) -
     assert (deviation.rule, deviation.line) == ("XML-002", 2)
 
 
+def test_the_name_of_an_unknown_entity_is_not_told_for_it_may_be_a_piece_of_a_password(read: Read) -> None:
+    (deviation,) = read(b"<a><Password>pa&s3cr3t;word</Password></a>").deviations
+    assert deviation.rule == "XML-003"
+    assert "s3cr3t" not in deviation.found
+
+
 def test_an_xml_declaration_full_of_white_space_is_read(read: Read) -> None:
     declaration = b'<?xml version="1.0"' + b" " * 3000 + b'encoding="ISO-8859-1"?>'
     envelope = read(declaration + b"<a>\xe9</a>", codec=None)
@@ -187,6 +193,7 @@ UNREADABLE = {
     b"<a>\n</a>\n<b/>": ("XML-003", 3),
     b"<a>\n</a>\ntext": ("XML-003", 3),
     b"<a>\n&e;</a>": ("XML-003", 2),
+    b"\xef\xbb\xbf\xef\xbb\xbf<a/>": ("XML-003", 1),
     b"<a>\n<b c='&e;'/></a>": ("XML-003", 2),
     b"<a>\n<b c='1' c='2'/></a>": ("XML-003", 2),
     b"<a>\n\n<x:b/></a>": ("XML-003", 3),

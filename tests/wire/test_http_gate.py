@@ -327,11 +327,16 @@ def test_a_setting_adds_a_charset() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["punycode", "idna", "unicode_escape", "utf-7", "rot13", "base64", "zlib", "nonsense", "a\0"]
+    "name", ["punycode", "idna", "unicode_escape", "utf-7", "utf-32", "rot13", "base64", "zlib", "nonsense", "a\0"]
 )
 def test_a_setting_adds_no_charset_that_is_none(name: str) -> None:
     with pytest.raises(SettingsError, match="extra_charsets"):
         HttpGate(OwnSettings(extra_charsets=[name]))
+
+
+@pytest.mark.parametrize("name", ["X-Api-Key", "X-Auth-Token", "Authentication", "cookie2", "X-Password"])
+def test_a_header_that_carries_a_credential_by_its_name_is_recorded_without_it(name: str) -> None:
+    assert (name, "***") in recorded_headers(Message(headers={name: "s3cr3t"}).head())
 
 
 def test_credentials_are_not_recorded() -> None:
