@@ -158,6 +158,7 @@ class Push:
     documents      in the order of the envelope
     properties     of the push, in the order of the envelope
     header_blocks  XPath-like name of each leaf (`Response/ProcessingID`) to its text; passwords replaced by "***"
+    fingerprint    hex SHA-256 of what the Body says, but for the times of the attempt (`contract.fingerprint`)
     """
 
     arrival: Arrival
@@ -171,6 +172,7 @@ class Push:
     documents: tuple[Document, ...] = field(repr=False)
     properties: tuple[Property, ...] = field(repr=False)
     header_blocks: Mapping[str, str] = field(repr=False)
+    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 
 from lxml import etree
 
 from soapsvc.contract.document_names import DOC_DATA
 from soapsvc.contract.documents import left_in_the_tree, read_documents
-from soapsvc.contract.message_parts import attribute, child, children, role, text_of
+from soapsvc.contract.fingerprint import fingerprint
+from soapsvc.contract.message_parts import ancestors_within, attribute, child, children, role, text_of
 from soapsvc.contract.properties import Tell, read_property, read_text
 from soapsvc.contract.push_kind import kind_of
 from soapsvc.contract.secret_elements import MASK, is_credential_name
+from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.records import Arrival, Deviation, JobId, Push
 from soapsvc.wire.envelope_reader import Envelope, ReadDocument
 
-_ROLES = frozenset({"submitid", "statuscode", "jobid", "xdn", "mrn", "property", DOC_DATA})
+_ROLES = frozenset({"submitid", "statuscode", "jobid", "xdn", "mrn", "property"})
 
 
-def read_push(envelope: Envelope, arrival: Arrival) -> tuple[Push, tuple[Deviation, ...]]:
+def read_push(
+    envelope: Envelope, arrival: Arrival, wsdl: WsdlDocument | None = None
+) -> tuple[Push, tuple[Deviation, ...]]:
     """The push of an envelope that has a root, and how its payload deviates (rules PAY-*).
+
+    wsdl  tells which elements that the wire left in the tree hold a document; None: DocData alone
 
     What is missing or odd stays empty in the record: whether it may be is the schema's matter. Nothing is raised for
     what a message says.
@@ -36,17 +43,12 @@ def read_push(envelope: Envelope, arrival: Arrival) -> tuple[Push, tuple[Deviati
     body = child(envelope.root, "body")
     top = envelope.root if body is None else body
     payload = next(children(top), None)
-    by_role = _by_role(top)
-    documents, properties = read_documents(
-        _documents(envelope, top, by_role[DOC_DATA], tell),
-        [
-            read_property(element, top, tell)
-            for element in by_role["property"]
-            if attribute(element, "name") is not None
-        ],
-        top,
-        tell,
-    )
+    names = frozenset({DOC_DATA}) if wsdl is None else wsdl.document_names_in_tree | {DOC_DATA}
+    by_role = _by_role(top, _ROLES | names)
+    elements = [element for name in sorted(names) for element in by_role[name]]
+    read = _documents(envelope, top, elements, wsdl, tell)
+    named = [element for element in by_role["property"] if attribute(element, "name") is not None]
+    documents, properties = read_documents(read, [read_property(element, top, tell) for element in named], top, tell)
     xdn, mrn = _job_elements(by_role)
     job = JobId(text(xdn), text(mrn))
     known_job = None if job.xdn is None and job.mrn is None else job
@@ -63,6 +65,7 @@ def read_push(envelope: Envelope, arrival: Arrival) -> tuple[Push, tuple[Deviati
         documents=documents,
         properties=properties,
         header_blocks=blocks,
+        fingerprint=fingerprint(top, read),
     )
     return push, tuple(deviations)
 
@@ -94,15 +97,15 @@ def _leaves(block: etree._Element) -> Iterator[tuple[str, etree._Element, bool]]
             waiting.append((f"{path}/{etree.QName(one).localname}", one, secret or is_credential_name(one.tag)))
 
 
-def _by_role(top: etree._Element) -> dict[str, list[etree._Element]]:
-    """The elements below `top` that have a role of ours, those nearer to `top` first, then in document order."""
-    found: dict[str, list[etree._Element]] = {name: [] for name in _ROLES}
+def _by_role(top: etree._Element, roles: AbstractSet[str]) -> dict[str, list[etree._Element]]:
+    """The elements below `top` by the roles asked for, those nearer to `top` first, then in document order."""
+    found: dict[str, list[etree._Element]] = {name: [] for name in roles}
     level = list(children(top))
     while level:
         below: list[etree._Element] = []
         for element in level:
             name = role(element)
-            if name in _ROLES:
+            if name in found:
                 found[name].append(element)
             below.extend(children(element))
         level = below
@@ -112,20 +115,30 @@ def _by_role(top: etree._Element) -> dict[str, list[etree._Element]]:
 
 
 def _documents(
-    envelope: Envelope, top: etree._Element, doc_data: list[etree._Element], tell: Tell
+    envelope: Envelope, top: etree._Element, named: list[etree._Element], wsdl: WsdlDocument | None, tell: Tell
 ) -> tuple[ReadDocument, ...]:
-    """The documents in the order of the envelope: those that the wire took out, and any DocData that it left, because
-    the schema has facets for its text."""
+    """The documents in the order of the envelope: those that the wire took out, and those that it left, because the
+    schema demands something of their text.
+
+    named  the elements with the name of a document
+    """
     taken_out = {document.element: document for document in envelope.documents}
     left = [
         element
-        for element in doc_data
-        if element not in taken_out and not any(around in taken_out for around in element.iterancestors())
+        for element in named
+        if element not in taken_out
+        and not any(around in taken_out for around in element.iterancestors())
+        and (wsdl is None or wsdl.holds_document(_names(element, top)))
     ]
     if not left:
         return envelope.documents
     found = {**taken_out, **{element: left_in_the_tree(element, tell) for element in left}}
     return tuple(found[element] for element in top.iter(etree.Element) if element in found)
+
+
+def _names(element: etree._Element, top: etree._Element) -> list[str]:
+    """The Clark names that lead to an element from the child of `top` on."""
+    return [str(around.tag) for around in (element, *ancestors_within(element, top))][::-1]
 
 
 def _job_elements(by_role: dict[str, list[etree._Element]]) -> tuple[etree._Element | None, etree._Element | None]:

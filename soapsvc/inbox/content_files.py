@@ -1,5 +1,6 @@
 """Large contents: each a file of its own beside the database, on disk before the row that names it.
 
+    inbox.db.files/inbox-id                         the id of the database that the others belong to
     inbox.db.files/TTTT/PPPPPPPPPPPPPPPPPPPP-DDDD…   T: first characters of the push's id (9 hours), P: its id,
                                                     D: hex SHA-256 of what is inside
     inbox.db.spool/NAME/                            what one process has not stored yet; NAME/alive is locked by it
@@ -11,52 +12,83 @@ that is just being stored by another process; so two pushes that bring the same 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
+import hashlib
+import io
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import structlog
 
 from soapsvc.inbox.database import beside, exclusive_lock, make_directory, sync_directory
+from soapsvc.inbox.failures import InboxDamaged, lost
+from soapsvc.inbox.push_id import ID_PATTERN
 from soapsvc.spool import INLINE_BYTES, Content
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 _LOG = structlog.get_logger(__name__)
 DIRECTORY_CHARS = 4  # of the id: 2**35 microseconds, nine and a half hours of pushes in one directory
 ORPHAN_AGE_SECONDS = 3600  # between file and row lie milliseconds; an hour leaves no doubt that nobody comes back
 COPY_BYTES = 1024 * 1024
+_NAME = re.compile(f"({ID_PATTERN})-([0-9a-f]{{64}})")  # whatever has another name is not ours
 
 Key = tuple[str, str]  # push id, hex digest
 
 
 class ContentFiles:
-    """The files below one directory. OSError comes out as it is: the caller knows what it means for the push."""
+    """The files below one directory. OSError comes out as it is: the caller knows what it means for the push.
 
-    def __init__(self, directory: Path):
-        self.directory = directory
+    inbox_id  of the database whose rows name the files
+    """
+
+    def __init__(self, directory: Path, inbox_id: str):
+        self.directory, self._inbox_id = directory, inbox_id
         self._durable: set[Path] = set()  # directories whose own names this process has synced
 
     def path(self, push_id: str, sha256: str) -> Path:
         return self.directory / push_id[:DIRECTORY_CHARS] / f"{push_id}-{sha256}"
 
+    def is_anothers(self) -> bool:
+        """Whether the documents here are another database's: to this one's rows all would be orphans."""
+        # in this order: whoever makes the directory just now writes the id before the first document
+        return next(self._documents(), None) is not None and self._owner() != self._inbox_id
+
+    def make(self) -> None:
+        """The directory is there, says whose it is, and takes files. Errors: InboxDamaged where it is another's."""
+        make_directory(self.directory)
+        if self._owner() != self._inbox_id:
+            if self.is_anothers():
+                raise InboxDamaged(f"{self.directory} was replaced by that of another inbox")
+            _write_durably(self.directory / "inbox-id", self._inbox_id)
+        sync_directory(self.directory.parent)  # also where another process made it a moment ago and has not synced yet
+        if not os.access(self.directory, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.directory))
+
     def place(self, push_id: str, content: Content) -> Path:
         """Give a content its file; when this returns, bytes and names are on disk."""
         target = self.path(push_id, content.sha256)
-        self._make_durable(target.parent)
         try:
-            if content.path is None:
-                _write(content, target)
-            else:
-                _link_or_copy(content.path, target)
-            _sync_file(target, content.size_bytes)
-            sync_directory(target.parent)
-        except BaseException:
-            target.unlink(missing_ok=True)
-            raise
+            self._place(content, target)
+        except FileNotFoundError:  # somebody cleared the directory away while we took it for there
+            self._durable.discard(target.parent)
+            self._place(content, target)
         return target
+
+    def open(self, push_id: str, sha256: str, size_bytes: int, what: str) -> BinaryIO:
+        """The bytes, checked while they are read. Errors: StoreUnavailable, also from read(): lost."""
+        try:
+            file = self.path(push_id, sha256).open("rb", buffering=0)
+        except FileNotFoundError:
+            raise lost(f"{what} of push {push_id} is missing on disk") from None
+        return io.BufferedReader(_CheckedFile(file, sha256, size_bytes, f"{what} of push {push_id}"), COPY_BYTES)
 
     def remove(self, keys: list[Key]) -> None:
         """Remove the files of rows that are gone; what cannot be removed is left to the sweep."""
@@ -73,44 +105,104 @@ class ContentFiles:
         known  whether the content has a row
         """
         removed = 0
-        for file in self._files():
-            push_id, _, sha256 = file.name.partition("-")
+        for file, key in self._documents():
             with contextlib.suppress(FileNotFoundError):  # another process sweeps too
                 # ctime: a link made now has the old mtime of the file that it was made from
                 old = now - os.stat(file).st_ctime > ORPHAN_AGE_SECONDS
-                if old and not known((push_id, sha256)):
+                if old and not known(key):
                     os.unlink(file)
                     removed += 1
         return removed
 
-    def _files(self) -> Iterator[os.DirEntry[str]]:
+    def _owner(self) -> str | None:
+        with contextlib.suppress(FileNotFoundError):
+            return (self.directory / "inbox-id").read_text("ascii", "replace").strip()
+        return None
+
+    def _documents(self) -> Iterator[tuple[os.DirEntry[str], Key]]:
         for directory in _entries(self.directory):
             if directory.is_dir(follow_symlinks=False):
-                yield from _entries(Path(directory.path))
+                for file in _entries(Path(directory.path)):
+                    named = _NAME.fullmatch(file.name)
+                    if named and file.is_file(follow_symlinks=False):
+                        yield file, (named[1], named[2])
+
+    def _place(self, content: Content, target: Path) -> None:
+        self._make_durable(target.parent)
+        try:
+            if content.path is None:
+                _write(content, target)
+            else:
+                _link_or_copy(content.path, target)
+            _sync_file(target, content.size_bytes)
+            sync_directory(target.parent)
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
 
     def _make_durable(self, directory: Path) -> None:
         if directory in self._durable:
             return
+        self.make()
         make_directory(directory)
-        sync_directory(directory.parent)  # also where another process made it a moment ago and has not synced yet
-        sync_directory(self.directory.parent)
+        sync_directory(self.directory)
         self._durable.add(directory)
+
+
+class _CheckedFile(io.RawIOBase):
+    """A content file that hands out its last bytes only when all of them are those that were received."""
+
+    def __init__(self, file: io.FileIO, sha256: str, size_bytes: int, what: str):
+        self._file, self._sha256, self._left, self._what = file, sha256, size_bytes, what
+        self._digest = hashlib.sha256()
+        if os.fstat(file.fileno()).st_size != size_bytes:
+            file.close()
+            raise lost(f"{what} is damaged on disk")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        view = memoryview(buffer)
+        count = self._file.readinto(view) or 0
+        self._digest.update(view[:count])
+        ended_early = count == 0 and self._left > 0
+        self._left -= count
+        if ended_early or (self._left <= 0 and self._digest.hexdigest() != self._sha256):
+            raise lost(f"{self._what} is damaged on disk")
+        return count
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 class SpoolDirectory:
     """A process's own directory for what it has not stored yet; one whose process is gone is cleared away."""
 
     def __init__(self, database: Path):
+        self._database = database
         root = beside(database, ".spool")
         make_directory(root)
         with exclusive_lock(database):  # so that nobody clears it away between its making and its locking
             self.path = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=root))
-            self._alive = os.open(self.path / "alive", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._alive = self._lock()
+
+    def make_again(self) -> None:
+        """At the same path, where others look for it, when somebody has removed it."""
+        with exclusive_lock(self._database):
+            make_directory(self.path)
+            os.close(self._alive)
+            self._alive = self._lock()
 
     def close(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._alive)
+
+    def _lock(self) -> int:
+        alive = os.open(self.path / "alive", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return alive
 
 
 def clear_dead_spools(database: Path) -> None:
@@ -156,6 +248,16 @@ def _write(content: Content, target: Path) -> None:
 
 def _new_file(target: Path) -> BinaryIO:
     return open(target, "xb", opener=lambda path, flags: os.open(path, flags, 0o600))
+
+
+def _write_durably(file: Path, text: str) -> None:
+    handle, name = tempfile.mkstemp(prefix=f"{file.name}-", dir=file.parent)
+    with os.fdopen(handle, "w") as writer:
+        writer.write(text)
+        writer.flush()
+        os.fsync(handle)
+    os.replace(name, file)  # whole or not at all, also where two processes write it at once
+    sync_directory(file.parent)
 
 
 def _sync_file(file: Path, size_bytes: int) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import fcntl
 import os
-import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,17 +13,32 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    NullPool,
+    QueuePool,
+    create_engine,
+    event,
+    inspect,
+    make_url,
+    select,
+    text,
+)
+from sqlalchemy.exc import ArgumentError
 
 from soapsvc.errors import StoreError
 from soapsvc.inbox.failures import InboxDamaged
+from soapsvc.inbox.tables import INBOX
 
 BUSY_SECONDS = 5.0  # how long a transaction waits for another process's; senders give up after 15
 JOURNAL_KEPT_BYTES = 64 * 1024 * 1024  # a WAL that grew beyond is cut back after its checkpoint
 READERS = 8  # connections kept for readers of one process
 MIGRATIONS = Path(__file__).parent / "migrations"
 NEWEST_REVISION = "0001"  # a test holds it against the migrations
+_NEWER = "The inbox was made by a newer soapsvc: use that version or a newer one."
+_WHAT_TO_DO = "name the receiver's with --inbox, or start soapsvc serve first."
 _ADVISORY_LOCK = 0x736F6170  # any number that all our processes agree on ("soap")
 
 _PRAGMAS = {  # name: value wanted; each is read back, for SQLite answers nothing to what it does not know
@@ -38,30 +54,46 @@ _PRAGMAS = {  # name: value wanted; each is read back, for SQLite answers nothin
 class Database:
     """An open database: one engine whose transactions write, one whose transactions read.
 
-    path  of the SQLite file, absolute; None: another database
+    path      of the SQLite file, absolute; None: another database
+    inbox_id  made with the tables; the directory of content files bears it too
     """
 
     def __init__(self, url: URL, *, create: bool):
-        self.path: Path | None = None
-        if url.get_backend_name() == "sqlite":
-            self.path = _sqlite_path(url)
-            with _exclusively(self.path, create=create):
+        """create  make it and its tables where they are missing; False: look, and leave no trace
+
+        Errors  StoreError: there is none, or it is of another version; SQLAlchemyError, OSError and sqlite3.Error: it
+                is there and cannot be used
+        """
+        self.path = sqlite_path(url)
+        self._anchor: Connection | None = None
+        self._wal_identity: tuple[int, int] | None = None
+        if self.path is None:
+            self.reader = self.writer = _server_engine(url)
+            self._begin_with(create)
+        elif create:
+            make_directory(self.path.parent)
+            with exclusive_lock(self.path):
                 _make_file(self.path)
                 self._identity = _identity(self.path)
                 self.reader = _sqlite_engine(self.path, "BEGIN", READERS)
                 self.writer = _sqlite_engine(self.path, "BEGIN IMMEDIATE", 1)
-                self._bring_up_to_date()
+                self._begin_with(create)
         else:
-            self.reader = self.writer = _server_engine(url)
-            self._bring_up_to_date()
+            _must_be_readable(self.path)
+            self._identity = _identity(self.path)
+            self.reader = self.writer = _looking_engine(self.path)
+            self._begin_with(create)
 
     def check_file(self) -> None:
-        """Raise InboxDamaged when the file is not the one that was opened, OSError when there is none.
+        """Raise InboxDamaged when the files are not those that were opened, OSError when there is no database.
 
         SQLite would go on writing into a file that has no name any more.
         """
-        if self.path is not None and _identity(self.path) != self._identity:
-            raise InboxDamaged(f"{self.path} was replaced while it was in use: start the receiver again")
+        if self.path is None:
+            return
+        replaced = _identity(self.path) != self._identity
+        if replaced or (self._wal_identity is not None and _wal_identity(self.path) != self._wal_identity):
+            raise InboxDamaged(f"{self.path} or its -wal was replaced while in use: start the receiver again")
 
     def verify(self, connection: Connection) -> None:
         """After a failure: let all that was committed reach the disk once more, by fresh writes.
@@ -80,37 +112,65 @@ class Database:
 
     def close(self) -> None:
         """Let go of every connection."""
+        if self._anchor is not None:
+            self._anchor.close()
         self.writer.dispose()
         self.reader.dispose()
 
-    def _bring_up_to_date(self) -> None:
+    def _begin_with(self, create: bool) -> None:
         try:
             with self.reader.connect() as connection, connection.begin():
-                if _revision(connection) == NEWEST_REVISION:
-                    return  # the common case takes no lock, so that one may look while another writes
-            with self.writer.connect() as connection:
-                bring_up_to_date(connection)
+                found = _revision(connection)  # by a read: the common case does not wait for those who write
+            if found != NEWEST_REVISION:
+                if not create:
+                    raise StoreError(_not_to_be_looked_at(found, self.path))
+                with self.writer.connect() as connection:
+                    bring_up_to_date(connection)
+            with self.reader.connect() as connection, connection.begin():
+                self.inbox_id = str(connection.execute(select(INBOX.c.id)).scalar_one())
+            if create and self.path is not None:
+                # open to the end: the last connection to close removes the -wal, so it stays the same file till then
+                self._anchor = self.reader.connect()
+                self._wal_identity = _wal_identity(self.path)
         except BaseException:
             self.close()
             raise
 
 
-def open_database(url: str, *, create: bool) -> Database:
-    """The database behind a SQLAlchemy URL, with its tables up to date.
-
-    create  whether a missing SQLite file is made; without it that is a StoreError
-    Errors  StoreError: not a URL of a store, nothing there, or made by a newer soapsvc; SQLAlchemyError, OSError and
-            sqlite3.Error: it is there and cannot be used
-    """
+def inbox_url(url: str) -> URL:
+    """The SQLAlchemy URL of an inbox. Errors: StoreError, which shows no password: it is none."""
     try:
         parsed = make_url(url)
         parsed.get_dialect()
-    except (ArgumentError, SQLAlchemyError, ImportError) as error:
-        shown = re.sub(r"://[^@]*@", "://***@", url)  # it may hold a password
-        raise StoreError(f"{shown!r} is no inbox: give a URL such as sqlite:///soapsvc-inbox.db") from error
-    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
-        raise StoreError(f"An inbox is kept in SQLite or PostgreSQL, not in {parsed.get_backend_name()}.")
-    return Database(parsed, create=create)
+    except (ArgumentError, ImportError, ValueError):
+        raise StoreError(f"{_shown(url)!r} is no inbox: give a URL such as sqlite:///soapsvc-inbox.db") from None
+    backend = parsed.get_backend_name()
+    if backend not in ("sqlite", "postgresql"):
+        raise StoreError(f"An inbox is kept in SQLite or PostgreSQL, not in {backend}.")
+    if backend == "sqlite" and parsed.drivername != "sqlite":
+        raise StoreError(f"{_shown(url)!r} names a driver: give a URL such as sqlite:///soapsvc-inbox.db")
+    if backend == "sqlite" and (parsed.host or parsed.username):
+        raise StoreError(f"{_shown(url)!r} names a machine: give a URL such as sqlite:///soapsvc-inbox.db")
+    if "?" in url:
+        raise StoreError(f"{_shown(url)!r} has more after a question mark: the URL of an inbox ends before it.")
+    return parsed
+
+
+def sqlite_path(url: URL) -> Path | None:
+    """Of the file, absolute; None: another database. Errors: StoreError, it is in memory."""
+    if url.get_backend_name() != "sqlite":
+        return None
+    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
+        raise StoreError("An inbox in memory keeps nothing: name a file, as in sqlite:///soapsvc-inbox.db")
+    return Path(url.database).absolute()
+
+
+def _shown(url: str) -> str:
+    """The URL without what may be a password: that may hold any character, so what has an @ is not shown at all."""
+    if "@" not in url:
+        return url.partition("?")[0]
+    scheme, separator, _ = url.partition("://")
+    return f"{scheme}://***" if separator else "***"
 
 
 def bring_up_to_date(connection: Connection) -> None:
@@ -132,7 +192,7 @@ def bring_up_to_date(connection: Connection) -> None:
         try:
             command.upgrade(config, "head")
         except CommandError as error:
-            raise StoreError("The inbox was made by a newer soapsvc: use that version or a newer one.") from error
+            raise StoreError(_NEWER) from error
 
 
 def _revision(connection: Connection) -> str | None:
@@ -164,10 +224,13 @@ def beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
-def _sqlite_path(url: URL) -> Path:
-    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
-        raise StoreError("An inbox in memory keeps nothing: name a file, as in sqlite:///soapsvc-inbox.db")
-    return Path(url.database).absolute()
+def _not_to_be_looked_at(revision: str | None, path: Path | None) -> str:
+    which = path or "The database"
+    if revision is None:
+        return f"{which} is no inbox: {_WHAT_TO_DO}"
+    if revision > NEWEST_REVISION:
+        return _NEWER
+    return f"{which} was made by an older soapsvc: soapsvc serve of this version brings it up to date."
 
 
 @contextmanager
@@ -181,27 +244,52 @@ def exclusive_lock(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
-@contextmanager
-def _exclusively(path: Path, *, create: bool) -> Iterator[None]:
-    if create:
-        make_directory(path.parent)
-    elif not path.is_file():
+def _must_be_readable(path: Path) -> None:
+    if not path.is_file():
         raise StoreError(
             f"There is no inbox at {path}: name the receiver's with --inbox, or start soapsvc serve first."
         )
-    with exclusive_lock(path):
-        yield
+    # asked, not tried: to close a file drops all locks that this process's connections hold on it
+    for file in (path, beside(path, "-wal")):
+        if file.exists() and not os.access(file, os.R_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
 
 
 def _make_file(path: Path) -> None:
     # made here, since SQLite would leave it readable for everybody; its -wal and -shm take the same mode
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     sync_directory(path.parent)
 
 
 def _identity(path: Path) -> tuple[int, int]:
     found = path.stat()
     return found.st_dev, found.st_ino
+
+
+def _wal_identity(path: Path) -> tuple[int, int] | None:
+    with contextlib.suppress(FileNotFoundError):
+        return _identity(beside(path, "-wal"))
+    return None
+
+
+def _looking_engine(path: Path) -> Engine:
+    """Connections that only read, one for each transaction."""
+
+    def connect() -> sqlite3.Connection:
+        # without a -wal nobody has it open, and SQLite would make one: told that nothing changes, it makes nothing
+        how = "mode=ro" if beside(path, "-wal").exists() else "mode=ro&immutable=1"
+        return sqlite3.connect(
+            f"file:{quote(str(path))}?{how}",
+            uri=True,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
+    event.listen(engine, "begin", _beginning("BEGIN"))
+    return engine
 
 
 def _sqlite_engine(path: Path, begin: str, connections: int) -> Engine:

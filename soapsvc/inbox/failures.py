@@ -15,6 +15,8 @@ _LOG = structlog.get_logger(__name__)
 
 _FULL = "The inbox's disk is full"
 _READ_ONLY = "The inbox is read-only just now"
+_NOT_READ = "The inbox may not be read by this user"
+_NOT_WRITTEN = "The inbox may not be written by this user"
 _BUSY = "The inbox is busy"
 _DAMAGED = "The inbox is damaged and must be repaired"
 _DISK_ERROR = "The inbox's disk reports an error"
@@ -35,8 +37,6 @@ _BY_ERRNO = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
     errno.EROFS: _READ_ONLY,
-    errno.EACCES: _READ_ONLY,
-    errno.EPERM: _READ_ONLY,
     errno.EIO: _DISK_ERROR,
     errno.EFBIG: _DISK_ERROR,
 }
@@ -56,12 +56,20 @@ def not_stored(cause: BaseException, doing: str) -> StoreUnavailable:
 
     doing  what was tried, for the log: "commit", "file", …
     """
-    return _told(cause, doing, _sentence(cause) + _NOT_STORED)
+    return _told(cause, doing, _sentence(cause, _NOT_WRITTEN) + _NOT_STORED)
 
 
 def not_usable(cause: BaseException, doing: str) -> StoreUnavailable:
     """The same for who wanted to open or read."""
-    return _told(cause, doing, f"{_sentence(cause)}.")
+    return _told(cause, doing, f"{_sentence(cause, _NOT_READ)}.")
+
+
+def lost(which: str) -> StoreUnavailable:
+    """What was acknowledged cannot be handed out as it was received.
+
+    which  content of which push, and what is wrong with it: a sentence without its point
+    """
+    return _told(InboxDamaged(which), "hand out", f"{which}.")
 
 
 def _told(cause: BaseException, doing: str, sentence: str) -> StoreUnavailable:
@@ -87,9 +95,16 @@ def describe(cause: BaseException) -> str:
     return f"{type(original).__name__}: {original}" + (f" ({code})" if code else "")
 
 
-def _sentence(cause: BaseException) -> str:
+def is_busy(cause: BaseException) -> bool:
+    """Whether another process had the database just then, and nothing was done."""
+    return _sqlite_code(cause) == sqlite3.SQLITE_BUSY
+
+
+def _sentence(cause: BaseException, forbidden: str) -> str:
     if isinstance(cause, InboxDamaged):
         return _DAMAGED
+    if isinstance(cause, PermissionError):
+        return forbidden
     if isinstance(cause, OSError):
         return _BY_ERRNO.get(cause.errno or 0, _OTHER)
     return _BY_SQLITE_CODE.get(_sqlite_code(cause), _OTHER)

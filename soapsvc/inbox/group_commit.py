@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from soapsvc.errors import StoreError, StoreUnavailable
-from soapsvc.inbox.failures import CommitInDoubt, in_doubt, not_stored
+from soapsvc.inbox.failures import CommitInDoubt, in_doubt, is_busy, not_stored
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
@@ -42,7 +42,7 @@ class _Waiting:
 class GroupCommit:
     """Runs works in shared transactions on a connection of its own.
 
-    check            called before each transaction: raises when the database is not to be written
+    check            called before and after each transaction: raises when the database is not to be written
     open_connection  a connection whose transactions write; called again after each failure
     verify           called on the first connection after a failure, before anything else is committed: raises when
                      what was acknowledged is not there. A second fsync after a failed one says yes and lies, so
@@ -114,6 +114,12 @@ class GroupCommit:
             self._check()
             connection = self._connected()
             transaction = connection.begin()
+        except Exception as cause:
+            if not is_busy(cause):  # nothing was written: there is nothing to be verified after it
+                self._after_failure()
+            _refuse(gathered, not_stored(cause, "begin"))
+            return
+        try:
             outcomes = [_in_savepoint(connection, waiting.work) for waiting in gathered]
         except Exception as cause:
             self._after_failure()
@@ -125,6 +131,12 @@ class GroupCommit:
             self._after_failure()
             refusal = not_stored(cause, "commit")
             _refuse(gathered, CommitInDoubt(str(refusal)) if in_doubt(cause) else refusal)
+            return
+        try:
+            self._check()  # once more: it may have gone into a file that has no name any more
+        except Exception as cause:
+            self._after_failure()
+            _refuse(gathered, CommitInDoubt(str(not_stored(cause, "commit"))))
             return
         for waiting, outcome in zip(gathered, outcomes, strict=True):
             if isinstance(outcome, Exception):

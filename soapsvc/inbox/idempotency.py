@@ -1,6 +1,6 @@
 """What makes two pushes the same push. docs/inbox.md gives the reasons; change it there too.
 
-The key says which push a message claims to be, the content digest what it brings:
+The key says which push a message claims to be, the push's fingerprint what it brings:
 
     same key, same content   a redelivery: stored once, counted
     same key, other content  a conflict: stored as a push of its own that names the first
@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
 
-from soapsvc.records import Property, Push
+from soapsvc.records import Push
 
 
 def idempotency_key(push: Push) -> str:
@@ -31,38 +30,6 @@ def idempotency_key(push: Push) -> str:
     if processing_id:
         return "processing-" + _digest([push.root, processing_id])
     return "raw-" + push.raw.sha256
-
-
-def content_digest(push: Push) -> str:
-    """Hex SHA-256 of what a push brings: documents, properties, status code, submit id.
-
-    Left out are the Status times and the ProcessingID, which a sender may make anew for each attempt, and the order
-    of the properties. A push without any document brings nothing that could be compared so: its raw bytes count.
-    """
-    documents = [
-        [
-            document.content.sha256,
-            document.filename,
-            document.doctype,
-            document.charset,
-            document.encoding,
-            _sorted_properties(document.properties),
-        ]
-        for document in push.documents
-    ]
-    return _digest(
-        [
-            documents,
-            _sorted_properties(push.properties),
-            _trimmed(push.status_code),
-            _trimmed(push.submit_id),
-            None if push.documents else push.raw.sha256,
-        ]
-    )
-
-
-def _sorted_properties(properties: Iterable[Property]) -> list[list[str]]:
-    return sorted([(p.segment or "").lower(), p.name.lower(), p.value, p.b64charset or ""] for p in properties)
 
 
 def _trimmed(value: str | None) -> str:

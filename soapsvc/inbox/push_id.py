@@ -11,7 +11,8 @@ RANDOM_CHARS = 9  # 45 bits: two pushes of one microsecond on any two machines s
 ID_CHARS = TIME_CHARS + RANDOM_CHARS
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # in the order of its bytes; i, l, o, u left out for readers
-_SHAPE = re.compile(f"[{_ALPHABET}]{{{ID_CHARS}}}")
+ID_PATTERN = f"[{_ALPHABET}]{{{ID_CHARS}}}"
+_SHAPE, _PART = re.compile(ID_PATTERN), re.compile(f"[{_ALPHABET}]{{1,{ID_CHARS}}}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -24,8 +25,13 @@ def new_push_id(received_at: datetime) -> str:
 
 
 def is_push_id(text: str) -> bool:
-    """Whether it has the shape of an id (the command line and the pages ask before they ask the store)."""
+    """Whether it has the shape of an id (the command line and the API ask before they ask the store)."""
     return _SHAPE.fullmatch(text) is not None
+
+
+def may_be_part(text: str) -> bool:
+    """Whether an id may begin or end so."""
+    return _PART.fullmatch(text) is not None
 
 
 def _digits(number: int, length: int) -> str:

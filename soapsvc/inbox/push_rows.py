@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import RowMapping
 
 from soapsvc.inbox.content_files import inline_bytes, is_inline
-from soapsvc.inbox.idempotency import content_digest, idempotency_key
+from soapsvc.inbox.idempotency import idempotency_key
 from soapsvc.inbox.push_id import new_push_id
 from soapsvc.inbox.tables import PUSHES
 from soapsvc.records import (
@@ -80,7 +80,7 @@ def accepted_push(push: Push, verdict: Verdict) -> NewPush:
         "source_ip": _storable(push.arrival.source_ip),
         "http_headers": [list(header) for header in push.arrival.http_headers],
         "idempotency_key": idempotency_key(push),
-        "content_digest": content_digest(push),
+        "content_digest": push.fingerprint,
     }
     return _new(values, push, (push.raw, *(document.content for document in push.documents)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import shutil
 import time
 from collections import deque
@@ -22,9 +23,10 @@ from soapsvc.clock import Clock, utc_now
 from soapsvc.errors import NoSuchPush, StoreError
 from soapsvc.inbox import push_writes
 from soapsvc.inbox.content_files import ContentFiles, Key, SpoolDirectory, clear_dead_spools
-from soapsvc.inbox.database import Database, beside, make_directory, open_database
-from soapsvc.inbox.failures import CommitInDoubt, InboxDamaged, describe, not_stored, not_usable
+from soapsvc.inbox.database import Database, beside, inbox_url, make_directory, sqlite_path
+from soapsvc.inbox.failures import CommitInDoubt, InboxDamaged, describe, lost, not_stored, not_usable
 from soapsvc.inbox.group_commit import GroupCommit
+from soapsvc.inbox.push_id import ID_CHARS, may_be_part
 from soapsvc.inbox.push_rows import (
     LIST_COLUMNS,
     NewPush,
@@ -65,13 +67,14 @@ def open_store(
     files   where large contents and the spool lie; None: beside the SQLite file. Another database needs it
     Errors  StoreError: there is none, or it is of another kind or newer; StoreUnavailable: it cannot be opened
     """
+    parsed = inbox_url(url)
+    beside_path = sqlite_path(parsed) or files
+    if beside_path is None:
+        raise StoreError("An inbox in a database server needs a directory for its large documents (files=…).")
+    room = push_writes.Room(quarantine_max_bytes, quarantine_max_bytes_per_source)
     try:
-        database = open_database(url, create=create)
-        beside_path = database.path or files
-        room = push_writes.Room(quarantine_max_bytes, quarantine_max_bytes_per_source)
+        database = Database(parsed, create=create)
         try:
-            if beside_path is None:
-                raise StoreError("An inbox in a database server needs a directory for its large documents (files=…).")
             return SqlStore(database, beside_path, room, clock, create)
         except BaseException:
             database.close()
@@ -85,9 +88,8 @@ class SqlStore:
 
     def __init__(self, database: Database, beside_path: Path, room: push_writes.Room, clock: Clock, receives: bool):
         self._database, self._room, self._clock = database, room, clock
-        self._files = ContentFiles(beside(beside_path, ".files"))
+        self._files = ContentFiles(beside(beside_path, ".files"), database.inbox_id)
         self._beside_path = beside_path
-        make_directory(beside_path.parent)
         self._spool: SpoolDirectory | None = None
         self._spool_lock = Lock()
         self._writer = GroupCommit(database.check_file, database.writer.connect, self._verify)
@@ -97,17 +99,25 @@ class SqlStore:
         self._closing = Event()
         self._sweeper = Thread(target=self._sweep_at_open, name="inbox-sweep", daemon=True) if receives else None
         if self._sweeper is not None:
+            make_directory(beside_path.parent)
+            if self._files.is_anothers():
+                raise StoreError(
+                    f"{self._files.directory} holds documents of another inbox than the database beside it: put the "
+                    "database back that they belong to, or move the directory to where that database is now."
+                )
             clear_dead_spools(self._beside_path)
             self._sweeper.start()
 
     @property
     def spool_directory(self) -> Path:
         with self._spool_lock:
-            if self._spool is None:  # not before it is needed: whoever only looks leaves no trace
-                try:
+            try:
+                if self._spool is None:  # not before it is needed: whoever only looks leaves no trace
                     self._spool = SpoolDirectory(self._beside_path)
-                except OSError as cause:
-                    raise not_stored(cause, "spool") from cause
+                elif not self._spool.path.is_dir():
+                    self._spool.make_again()
+            except OSError as cause:
+                raise not_stored(cause, "spool") from cause
             return self._spool.path
 
     # -- what a receiver asks ------------------------------------------------------------------------------------
@@ -145,6 +155,12 @@ class SqlStore:
 
     def check_writable(self) -> None:
         self._writer.commit(lambda connection: push_writes.probe(connection, self._clock()))
+        try:
+            self._files.make()
+            if not os.access(self.spool_directory, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "spool")
+        except (OSError, InboxDamaged) as cause:
+            raise not_stored(cause, "directories") from cause
 
     def free_bytes(self) -> int | None:
         try:
@@ -176,6 +192,17 @@ class SqlStore:
                 return
             before_id = page[-1].id
             left = None if left is None else left - len(page)
+
+    def ids_with(self, part: str, limit: int) -> list[str]:
+        if not may_be_part(part):
+            return []
+        ids = select(PUSHES.c.id).order_by(PUSHES.c.id.desc()).limit(limit)
+        with self._reading() as connection:
+            beginning = ids.where(PUSHES.c.id >= part, PUSHES.c.id <= part.ljust(ID_CHARS, "z"))
+            return list(
+                connection.execute(beginning).scalars().all()
+                or connection.execute(ids.where(PUSHES.c.id.endswith(part))).scalars()
+            )
 
     def stored(self, push_id: str) -> StoredPush:
         with self._reading() as connection:
@@ -252,16 +279,20 @@ class SqlStore:
         return [inbox_row(row, documents[row["id"]]) for row in rows]
 
     def _open_content(self, connection: Connection, push_id: str, sha256: str, what: str) -> BinaryIO:
-        one = select(CONTENTS.c.inline).where(CONTENTS.c.push_id == push_id, CONTENTS.c.sha256 == sha256)
+        one = select(CONTENTS.c.inline, CONTENTS.c.size_bytes).where(
+            CONTENTS.c.push_id == push_id, CONTENTS.c.sha256 == sha256
+        )
         found = connection.execute(one).first()
         if found is None:
             raise NoSuchPush(f"Of push {push_id} the {what} is not kept: quarantine keeps the raw envelope alone.")
-        if found.inline is not None:
-            return BytesIO(found.inline)
-        try:
-            return self._files.path(push_id, sha256).open("rb")
-        except OSError as cause:
-            raise not_usable(cause, f"{what} of {push_id}") from cause
+        if found.inline is None:
+            try:
+                return self._files.open(push_id, sha256, found.size_bytes, what.capitalize())
+            except OSError as cause:
+                raise not_usable(cause, f"{what} of {push_id}") from cause
+        if hashlib.sha256(found.inline).hexdigest() != sha256:
+            raise lost(f"{what.capitalize()} of push {push_id} is damaged in the database")
+        return BytesIO(found.inline)
 
     @contextmanager
     def _placed(self, new: NewPush) -> Iterator[None]:
@@ -271,7 +302,7 @@ class SqlStore:
             for content in new.large:
                 self._files.place(new.id, content)
             yield
-        except OSError as cause:
+        except (OSError, InboxDamaged) as cause:
             self._files.remove(keys)
             raise not_stored(cause, "file") from cause
         except CommitInDoubt:
@@ -321,7 +352,8 @@ class SqlStore:
     def sweep(self, now: float | None = None) -> int:
         """Remove files that no row names and that are older than an hour; how many they were.
 
-        now  seconds since 1970; None: the present
+        now     seconds since 1970; None: the present
+        Errors  InboxDamaged, OSError: the database is not the one that was opened; StoreUnavailable
         """
 
         def known(key: Key) -> bool:
@@ -330,14 +362,17 @@ class SqlStore:
             push_id, sha256 = key
             one = select(CONTENTS.c.push_id).where(CONTENTS.c.push_id == push_id, CONTENTS.c.sha256 == sha256)
             with self._reading() as connection:
-                return connection.execute(one).first() is not None
+                if connection.execute(one).first() is not None:
+                    return True
+            self._database.check_file()  # another database put into its place would know none of the files
+            return False
 
         return self._files.sweep(time.time() if now is None else now, known)
 
     def _sweep_at_open(self) -> None:
         try:
             removed = self.sweep()
-        except (OSError, StoreError) as cause:
+        except (OSError, StoreError, InboxDamaged) as cause:
             _LOG.warning("inbox not swept", cause=describe(cause))
         else:
             if removed:

@@ -34,21 +34,24 @@ class InboxStore(Protocol):
     ) -> Iterator[InboxRow]:
         """Newest first; None: all. before_id: those that arrived before that push."""
 
+    def ids_with(self, part: str, limit: int) -> list[str]:
+        """The newest ids that begin so, or, where there are none, those that end so."""
+
     def stored(self, push_id: str) -> StoredPush:
         """One push in full. Errors: NoSuchPush."""
 
     def open_document(self, push_id: str, n: int) -> BinaryIO:
         """The decoded bytes of document n, from 1. Errors: NoSuchPush, also for what is quarantined: of that the raw
-        bytes alone are kept."""
+        bytes alone are kept; StoreUnavailable, also while reading: they are not those that were received."""
 
     def open_raw(self, push_id: str) -> BinaryIO:
-        """Every byte of the HTTP request body, as received. Errors: NoSuchPush."""
+        """Every byte of the HTTP request body, as received. Errors: NoSuchPush; StoreUnavailable as above."""
 
     def stats(self) -> InboxStats:
         """What the inbox holds."""
 
     def check_writable(self) -> None:
-        """Write and commit something small and undo it. Errors: StoreUnavailable."""
+        """Write and commit something small, and look whether files can be made. Errors: StoreUnavailable."""
 
     def free_bytes(self) -> int | None:
         """Free space on the store's file system; None where it is not ours to see."""

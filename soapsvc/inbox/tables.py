@@ -148,6 +148,12 @@ QUARANTINE_USE = Table(
     Column("kept_bytes", BigInteger, nullable=False),
 )
 
+INBOX = Table(
+    "inbox",
+    METADATA,
+    Column("id", String(32), primary_key=True),  # one row: by it the directory of content files says whose it is
+)
+
 PROBE = Table(
     "probe",
     METADATA,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -58,6 +59,7 @@ class Inbox:
             properties=(Property("Subject", "USER/orig_email_subject", "Default", subject),
                         Property("StartTime", "StartTime", "Default", "2026-11-23T08:00:00Z", FIRST)),
             header_blocks={"Response/ProcessingID": f"P{mrn}"},
+            fingerprint=hashlib.sha256(repr((mrn, documents, subject, filename)).encode()).hexdigest(),
         )  # fmt: skip
 
     def accept(self, push: Push) -> Accepted:

@@ -18,8 +18,8 @@ from tests.inbox.making import LARGE, MIB, STRICT, document_of, push, spooled
 Told = list[tuple[str, int]]  # id of the push, number of its job
 
 # children are forked from a process that has one thread and all imports: they are ready at once
-_PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload([__name__])
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload([__name__])
 
 
 def content_of(mrn: int) -> bytes:
@@ -37,8 +37,8 @@ class AcceptingProcess:
     """Accepts in several threads: fresh pushes, or again and again the jobs of a small range."""
 
     def __init__(self, inbox_file: Path, seed: int, *, threads: int = 4, jobs: int = 10**12):
-        self._told, told = _PROCESSES.Pipe(duplex=False)
-        self._process: Any = _PROCESSES.Process(
+        self._told, told = PROCESSES.Pipe(duplex=False)
+        self._process: Any = PROCESSES.Process(
             target=_accept_for_ever, args=(f"sqlite:///{inbox_file}", seed, threads, jobs, told), daemon=True
         )
         self._process.start()
@@ -86,8 +86,8 @@ class AskedProcess:
     """Accepts a job's push when it is asked to; a limit may be set on it while it runs."""
 
     def __init__(self, inbox_file: Path):
-        self._asking, asked = _PROCESSES.Pipe()
-        self._process: Any = _PROCESSES.Process(target=_accept_what_is_asked, args=(f"sqlite:///{inbox_file}", asked))
+        self._asking, asked = PROCESSES.Pipe()
+        self._process: Any = PROCESSES.Process(target=_accept_what_is_asked, args=(f"sqlite:///{inbox_file}", asked))
         self._process.start()
         asked.close()
         self.pid: int = self._process.pid

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ import pytest
 
 from soapsvc.inbox.sql_store import SqlStore, open_store
 from tests.inbox.making import MIB, OpenStore
+
+DISK_BYTES = 12 * MIB
 
 
 @pytest.fixture
@@ -35,3 +39,22 @@ def opening(url: str, **common: Any) -> Iterator[OpenStore]:
     yield open_one
     for store in opened:
         store.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)]
+    mounted = subprocess.run(command, capture_output=True, text=True) if os.geteuid() == 0 else None
+    if mounted is None or mounted.returncode:
+        pytest.skip("a file system of its own can only be mounted by root with CAP_SYS_ADMIN")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.fixture
+def open_on_small_disk(small_disk: Path) -> Iterator[OpenStore]:
+    yield from opening(f"sqlite:///{small_disk / 'inbox.db'}")

@@ -51,8 +51,17 @@ def push(mrn: int = 1000001, document: bytes = b"reference,status\r\n", **change
             Property("StartTime", "StartTime", "Default", "2012-11-04T13:05:45Z", STARTED),
         ),
         header_blocks={"Response/ProcessingID": f"0A000001-0001-{mrn}", "Request/Authentication/Password": "***"},
+        fingerprint="",
     )  # fmt: skip
-    return replace(whole, **changed)
+    whole = replace(whole, **changed)
+    return whole if whole.fingerprint else replace(whole, fingerprint=said_by(whole))
+
+
+def said_by(push: Push) -> str:
+    """A digest that differs where what the push brings differs."""
+    documents = [(document.content.sha256, replace(document, content=None)) for document in push.documents]
+    said = (push.root, push.job, push.submit_id, push.status_code, documents, push.properties)
+    return hashlib.sha256(repr(said).encode()).hexdigest()
 
 
 def arrival(seconds: float = 0, source_ip: str = "192.0.2.7") -> Arrival:

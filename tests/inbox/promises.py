@@ -146,7 +146,7 @@ class InboxPromises:
         assert store.stats().accepted == 2
 
     def test_pushes_that_come_in_many_times_at_once_are_stored_once_each(self, open_inbox: OpenStore) -> None:
-        """Two stores on one inbox, as two processes have them; test_killed.py has real processes."""
+        """Two stores on one inbox, as two processes have them; test_killed_inbox.py has real processes."""
         stores = [open_inbox(), open_inbox()]
         sent = [push(mrn, os.urandom(LARGE if mrn % 10 == 0 else 50)) for mrn in range(30)]
         answers: list[Accepted] = []
@@ -211,6 +211,17 @@ class InboxPromises:
         accepted = [store.accept(push(mrn, arrival=arrival(mrn)), STRICT).id for mrn in range(205)]
         assert all_ids(store) == accepted[::-1]
         assert [row.id for row in store.rows()] == accepted[::-1][:50]
+
+    def test_an_id_is_found_by_its_beginning_or_its_end(self, open_inbox: OpenStore) -> None:
+        store = open_inbox()
+        ids = [store.accept(push(mrn, arrival=arrival(mrn * 86_400)), STRICT).id for mrn in range(3)]
+        for push_id in ids:
+            assert store.ids_with(push_id, 6) == store.ids_with(push_id[:11], 6) == store.ids_with(push_id[-9:], 6)
+            assert store.ids_with(push_id, 6) == [push_id]
+        assert store.ids_with(ids[0][:2], 6) == ids[::-1]
+        assert store.ids_with(ids[0][:2], 2) == ids[:0:-1]
+        for part in ("", "%", "_", ids[0].replace(ids[0][0], "_", 1), ids[0] + "0", ids[0].upper(), "\0", "\udcff"):
+            assert store.ids_with(part, 6) == []
 
     def test_the_figures_are_those_of_what_is_stored(self, open_inbox: OpenStore) -> None:
         store = open_inbox()

@@ -5,41 +5,24 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import shutil
 import sqlite3
-import subprocess
 import threading
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from soapsvc.errors import StoreError, StoreUnavailable
+from soapsvc.inbox import push_writes
+from soapsvc.inbox.push_rows import NewPush
 from soapsvc.inbox.sql_store import SqlStore
+from soapsvc.records import Accepted
 from soapsvc.spool import Spool
 from tests.inbox.accepting import AskedProcess, push_of
-from tests.inbox.conftest import opening
+from tests.inbox.conftest import DISK_BYTES
 from tests.inbox.making import LARGE, MIB, STRICT, OpenStore, all_ids, assert_whole, document_of, push, refused, spooled
-
-DISK_BYTES = 12 * MIB
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)]
-    mounted = subprocess.run(command, capture_output=True, text=True) if os.geteuid() == 0 else None
-    if mounted is None or mounted.returncode:
-        pytest.skip("a file system of its own can only be mounted by root with CAP_SYS_ADMIN")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
-
-
-@pytest.fixture
-def open_on_small_disk(small_disk: Path) -> Iterator[OpenStore]:
-    yield from opening(f"sqlite:///{small_disk / 'inbox.db'}")
 
 
 def fill(folder: Path) -> Path:
@@ -52,7 +35,7 @@ def fill(folder: Path) -> Path:
 
 
 def files_of(folder: Path) -> list[Path]:
-    return sorted(path for path in (folder / "inbox.db.files").rglob("*") if path.is_file())
+    return sorted((folder / "inbox.db.files").glob("*/*"))
 
 
 def assert_refused(store: SqlStore, mrn: int, size: int) -> None:
@@ -222,24 +205,155 @@ def test_a_database_that_was_taken_away_acknowledges_nothing(inbox_file: Path, o
     assert not inbox_file.exists() or inbox_file.stat().st_size == 0
 
 
+def fail_once(store: SqlStore, inbox_file: Path) -> None:
+    """A failure that ends by itself, and that leaves nothing behind: the file is away for a moment."""
+    elsewhere = inbox_file.rename(inbox_file.with_name("elsewhere.db"))
+    with pytest.raises(StoreUnavailable):
+        store.check_writable()
+    elsewhere.rename(inbox_file)
+
+
 def test_an_acknowledged_push_that_is_gone_after_a_failure_stops_the_store(
-    inbox_file: Path, open_inbox: OpenStore, monkeypatch: pytest.MonkeyPatch
+    inbox_file: Path, open_inbox: OpenStore
 ) -> None:
     """A disk that lost what it had confirmed: whoever goes on acknowledging would hide it."""
-    monkeypatch.setattr("soapsvc.inbox.database.BUSY_SECONDS", 0.1)
     store = open_inbox()
     store.accept(push(1), STRICT)
-    other = sqlite3.connect(inbox_file, isolation_level=None)
-    other.execute("PRAGMA foreign_keys = ON")
-    other.execute("BEGIN IMMEDIATE")
-    other.execute("DELETE FROM pushes")
-    with pytest.raises(StoreUnavailable, match="busy"):
-        store.accept(push(2), STRICT)
-    other.execute("COMMIT")
-    other.close()
+    with contextlib.closing(sqlite3.connect(inbox_file, isolation_level=None)) as other:
+        other.execute("PRAGMA foreign_keys = ON")
+        other.execute("DELETE FROM pushes")
+    fail_once(store, inbox_file)
     for _ in range(2):
         with pytest.raises(StoreUnavailable, match="damaged"):
             store.accept(push(2), STRICT)
+
+
+@pytest.mark.parametrize("size", [50, LARGE])
+def test_an_acknowledged_content_that_was_altered_stops_the_store_after_a_failure(
+    inbox_file: Path, open_inbox: OpenStore, size: int
+) -> None:
+    store = open_inbox()
+    store.accept(push(1, os.urandom(size)), STRICT)
+    if size == LARGE:
+        os.truncate(files_of(inbox_file.parent)[0], LARGE - 1)
+    else:
+        with contextlib.closing(sqlite3.connect(inbox_file, isolation_level=None)) as other:
+            other.execute("UPDATE contents SET inline = zeroblob(length(inline))")
+    fail_once(store, inbox_file)
+    with pytest.raises(StoreUnavailable, match="damaged"):
+        store.accept(push(2), STRICT)
+
+
+def test_what_was_committed_is_synced_afresh_after_a_failure(inbox_file: Path, open_inbox: OpenStore) -> None:
+    """By a checkpoint, which begins the WAL anew."""
+    store = open_inbox()
+    for mrn in range(10):
+        store.accept(push(mrn, os.urandom(50_000)), STRICT)
+    wal = inbox_file.with_name("inbox.db-wal")
+    before = wal.stat().st_size
+    fail_once(store, inbox_file)
+    store.check_writable()
+    assert wal.stat().st_size < 50_000 < before
+
+
+def test_a_lock_that_was_not_had_leaves_nothing_to_verify(
+    inbox_file: Path, open_inbox: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Verifying needs the WAL for itself: a reader that stays would keep everything from being accepted."""
+    monkeypatch.setattr("soapsvc.inbox.database.BUSY_SECONDS", 0.1)
+    store = open_inbox()
+    store.accept(push(1), STRICT)
+    connect = partial(sqlite3.connect, inbox_file, isolation_level=None)
+    with contextlib.closing(connect()) as reader, contextlib.closing(connect()) as writer:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM pushes").fetchall()
+        store.accept(push(2), STRICT)
+        writer.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnavailable, match="busy"):
+            store.accept(push(3), STRICT)
+        writer.execute("ROLLBACK")
+        store.accept(push(3), STRICT)
+
+
+@pytest.mark.parametrize("how", ["removed", "replaced"])
+def test_a_wal_that_was_taken_away_acknowledges_nothing(inbox_file: Path, open_inbox: OpenStore, how: str) -> None:
+    store = open_inbox()
+    store.accept(push(1), STRICT)
+    wal = inbox_file.with_name("inbox.db-wal")
+    wal.rename(inbox_file.with_name("elsewhere.db-wal"))
+    if how == "replaced":
+        wal.touch()
+    for mrn in (2, 3):
+        with pytest.raises(StoreUnavailable, match="damaged"):
+            store.accept(push(mrn), STRICT)
+
+
+def test_a_wal_that_is_taken_away_during_a_commit_acknowledges_nothing(
+    inbox_file: Path, open_inbox: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_inbox()
+    store.accept(push(1), STRICT)
+    store_once = push_writes.store_once
+
+    def store_and_remove(connection: Connection, new: NewPush) -> Accepted:
+        inbox_file.with_name("inbox.db-wal").unlink()
+        return store_once(connection, new)
+
+    monkeypatch.setattr(push_writes, "store_once", store_and_remove)
+    with pytest.raises(StoreUnavailable, match="damaged"):
+        store.accept(push(2), STRICT)
+
+
+def test_the_wal_stays_the_same_file_through_failures(open_inbox: OpenStore) -> None:
+    """Also where nobody reads: SQLite removes it with the last connection."""
+    store = open_inbox()
+    for mrn in range(3):
+        store.accept(push(mrn), STRICT)
+        store._database.reader.dispose()
+        with pytest.raises(StoreUnavailable):
+            store._writer.commit(lambda connection: connection.exec_driver_sql("SELECT * FROM nothing"))
+    assert not store.accept(push(3), STRICT).redelivery
+
+
+@pytest.mark.parametrize("which", ["inbox.db.files", "inbox.db.files/*", "inbox.db.spool", "inbox.db.spool/*"])
+def test_a_directory_that_vanishes_is_made_again(inbox_file: Path, open_inbox: OpenStore, which: str) -> None:
+    store = open_inbox()
+
+    def accept(mrn: int) -> None:
+        with Spool(store.spool_directory) as spool:
+            sent = push(mrn, documents=(document_of(spooled(spool, [os.urandom(LARGE)])),))
+            assert_whole(store, store.accept(sent, STRICT), sent)
+
+    accept(1)
+    spool_directory = store.spool_directory
+    for directory in list(inbox_file.parent.glob(which)):
+        if directory.is_dir():
+            shutil.rmtree(directory)
+    accept(2)
+    assert store.spool_directory == spool_directory, "waitress was told where it is, once"
+    store.close()
+    open_inbox().check_writable()
+
+
+def test_a_spool_that_was_made_again_is_not_cleared_away(inbox_file: Path, open_inbox: OpenStore) -> None:
+    store = open_inbox()
+    shutil.rmtree(store.spool_directory)
+    made_again = store.spool_directory
+    open_inbox()
+    assert made_again.is_dir()
+
+
+def test_a_store_whose_directories_cannot_be_made_is_not_writable(inbox_file: Path, open_inbox: OpenStore) -> None:
+    for suffix in (".files", ".spool"):
+        store = open_inbox()
+        store.check_writable()
+        directory = inbox_file.with_name(f"inbox.db{suffix}")
+        shutil.rmtree(directory)
+        directory.touch()
+        with pytest.raises(StoreUnavailable):
+            store.check_writable()
+        directory.unlink()
+        store.check_writable()
 
 
 def test_a_spooled_document_that_was_cut_short_is_not_stored(inbox_file: Path, open_inbox: OpenStore) -> None:

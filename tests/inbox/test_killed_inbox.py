@@ -45,7 +45,7 @@ def test_what_was_acknowledged_before_a_sigkill_is_there_once_and_whole(
     store.sweep(time.time() + 2 * ORPHAN_AGE_SECONDS)
     assert_all_there(store, acknowledged)
     large = sum(row.documents[0].size_bytes > 1000 for row in store.rows(limit=None))
-    files = [path for path in inbox_file.with_name("inbox.db.files").rglob("*") if path.is_file()]
+    files = list(inbox_file.with_name("inbox.db.files").glob("*/*"))
     assert len(files) == large, "files of pushes that are not stored were left"
     assert list(inbox_file.with_name("inbox.db.spool").iterdir()) == [], "spool files of dead processes were left"
 

@@ -13,14 +13,14 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from soapsvc.errors import StoreError
-from soapsvc.inbox.database import MIGRATIONS, NEWEST_REVISION, open_database
+from soapsvc.inbox.database import MIGRATIONS, NEWEST_REVISION, Database, inbox_url
 from soapsvc.inbox.sql_store import SqlStore
 from soapsvc.inbox.tables import METADATA
 from tests.inbox.making import STRICT, OpenStore, all_ids, push
 
 
 def test_the_migrations_make_the_tables_that_the_code_uses(inbox_file: Path) -> None:
-    database = open_database(f"sqlite:///{inbox_file}", create=True)
+    database = Database(inbox_url(f"sqlite:///{inbox_file}"), create=True)
     with database.reader.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
     database.close()
@@ -28,7 +28,7 @@ def test_the_migrations_make_the_tables_that_the_code_uses(inbox_file: Path) -> 
 
 def test_partial_indexes_are_partial(inbox_file: Path) -> None:
     """Alembic's comparison does not look at their condition."""
-    open_database(f"sqlite:///{inbox_file}", create=True).close()
+    Database(inbox_url(f"sqlite:///{inbox_file}"), create=True).close()
     connection = sqlite3.connect(inbox_file)
     made = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"))
     connection.close()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import socket
 import sqlite3
 import stat
 import subprocess
 import sys
 import threading
 import time
+import traceback
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,7 +21,7 @@ from sqlalchemy import event
 from soapsvc.errors import StoreError, StoreUnavailable
 from soapsvc.inbox import push_writes
 from soapsvc.inbox.content_files import ORPHAN_AGE_SECONDS
-from soapsvc.inbox.database import open_database
+from soapsvc.inbox.database import Database, inbox_url
 from soapsvc.inbox.push_rows import accepted_push, quarantined_push
 from soapsvc.inbox.push_writes import Room
 from soapsvc.inbox.sql_store import open_store, page_query
@@ -33,7 +37,7 @@ class TestSqliteInbox(InboxPromises):
 
 @pytest.mark.parametrize("name", ["reader", "writer"])
 def test_every_connection_is_durable(inbox_file: Path, name: str) -> None:
-    database = open_database(f"sqlite:///{inbox_file}", create=True)
+    database = Database(inbox_url(f"sqlite:///{inbox_file}"), create=True)
     engine = getattr(database, name)
     connections = [engine.connect() for _ in range(3)]
     for connection in connections:
@@ -54,7 +58,7 @@ def test_what_grows_with_the_inbox_is_never_read_whole(inbox_file: Path, open_in
     for mrn in range(3):
         store.accept(push(mrn), STRICT)
     seen: list[tuple[str, object]] = []
-    database = open_database(f"sqlite:///{inbox_file}", create=False)
+    database = Database(inbox_url(f"sqlite:///{inbox_file}"), create=True)
     event.listen(database.writer, "before_cursor_execute", lambda c, k, s, p, x, m: seen.append((s, p[0] if m else p)))
     with database.writer.connect() as connection, connection.begin():
         push_writes.store_once(connection, accepted_push(push(9), STRICT))
@@ -124,10 +128,69 @@ def test_directories_on_the_way_are_made(tmp_path: Path) -> None:
     assert (tmp_path / "a" / "b c#%x" / "inbox.db").is_file()
 
 
-@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://localhost/x", "inbox.db", "nothing://x"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite://", "sqlite:///:memory:", "mysql://localhost/x", "inbox.db", "nothing://x",
+        "sqlite+aiosqlite:///inbox.db", "sqlite+pysqlcipher:///inbox.db", "sqlite+pysqlite:///inbox.db",
+        "sqlite:///inbox.db?mode=memory", "sqlite:///inbox.db?", "sqlite://machine/inbox.db",
+        "postgresql+psycopg://machine/x?sslmode=disable",
+    ],
+)  # fmt: skip
 def test_what_cannot_keep_an_inbox_is_refused(url: str) -> None:
     with pytest.raises(StoreError):
         open_store(url, quarantine_max_bytes=0, quarantine_max_bytes_per_source=0)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite+pysqlcipher://:secret@/inbox.db", "sqlite+pysqlcipher:///inbox.db?password=secret",
+        "postgresql+psycopg://user:secret@machine/x?a=b", "postgresql://user:a@secret@machine/x?b=c@secret",
+        "nothing://user:a://secret@machine/x", "user:secret@machine", "postgresql://user:secret@machine:port/x",
+        "sqlite:///inbox.db?key=secret", "nothing://machine/x?password=a@secret",
+    ],
+)  # fmt: skip
+def test_a_refused_url_shows_no_password(url: str) -> None:
+    with pytest.raises(StoreError) as told:
+        open_store(url, quarantine_max_bytes=0, quarantine_max_bytes_per_source=0)
+    shown = "".join(traceback.format_exception(told.value)).rpartition("soapsvc.errors.StoreError")[2]
+    assert "secret" not in shown
+    assert told.value.__suppress_context__ or told.value.__context__ is None
+
+
+def test_a_database_server_without_a_directory_for_documents_is_not_even_asked() -> None:
+    pytest.importorskip("psycopg", reason="needs psycopg: pip install 'soapsvc[postgres]'")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.1)
+        url = f"postgresql+psycopg://soapsvc@127.0.0.1:{server.getsockname()[1]}/inbox"
+        with pytest.raises(StoreError, match="needs a directory"):
+            open_store(url, quarantine_max_bytes=0, quarantine_max_bytes_per_source=0)
+        with pytest.raises(TimeoutError):
+            server.accept()
+
+
+def test_a_part_of_an_id_is_looked_up_without_reading_pushes(inbox_file: Path, open_inbox: OpenStore) -> None:
+    store = open_inbox()
+    accepted = store.accept(push(), STRICT)
+    seen: list[tuple[str, object]] = []
+    event.listen(store._database.reader, "before_cursor_execute", lambda c, k, s, p, x, m: seen.append((s, p)))
+    assert store.ids_with(accepted.id[:15], 6) == store.ids_with(accepted.id[-6:], 6) == [accepted.id]
+    with closing(sqlite3.connect(inbox_file)) as connection:
+        plans = [plan_of(connection, statement, parameters) for statement, parameters in seen if statement != "BEGIN"]
+    by_beginning = "SEARCH pushes USING COVERING INDEX sqlite_autoindex_pushes_1 (id>? AND id<?)"
+    by_end = "SCAN pushes USING COVERING INDEX sqlite_autoindex_pushes_1"
+    assert plans == [by_beginning, by_beginning, by_end]
+
+
+@pytest.mark.parametrize("shorten", [str, lambda push_id: push_id[:13], lambda push_id: push_id[-6:]])
+def test_the_command_line_takes_an_id_in_capitals_and_shortened(
+    inbox_file: Path, open_inbox: OpenStore, shorten: Callable[[str], str]
+) -> None:
+    accepted = open_inbox().accept(push(document=b"what was sent"), STRICT)
+    given = shorten(accepted.id).upper()
+    command = [sys.executable, "-m", "soapsvc", "inbox", "get", given, "--inbox", f"sqlite:///{inbox_file}"]
+    assert subprocess.run(command, capture_output=True, check=True).stdout == b"what was sent"
 
 
 def test_orphans_are_swept_and_nothing_else(inbox_file: Path, open_inbox: OpenStore) -> None:
@@ -163,7 +226,7 @@ def test_files_of_what_was_cleared_out_of_quarantine_are_gone(inbox_file: Path, 
     store = open_inbox(quarantine_max_bytes=MIB, quarantine_max_bytes_per_source=MIB)
     for n in range(8):
         store.quarantine(refused(os.urandom(LARGE), n))
-    files = [p for p in inbox_file.with_name("inbox.db.files").rglob("*") if p.is_file()]
+    files = list(inbox_file.with_name("inbox.db.files").glob("*/*"))
     assert len(files) == len(all_ids(store)) == 3
 
 

@@ -354,7 +354,7 @@ def test_a_document_whose_file_is_gone_is_an_error_in_words(
             file.unlink()
     answer = client.get(f"/api/v1/pushes/{push_id}/documents/1")
     assert (answer.status_code, answer.content_type) == (503, "application/problem+json")
-    assert answer.json["detail"] == "The inbox cannot be used just now."
+    assert answer.json["detail"] == f"Document 1 of push {push_id} is missing on disk."
 
 
 def test_the_figures_of_the_inbox_are_there(client: FlaskClient, store: SqlStore) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -95,6 +97,12 @@ def upgrade() -> None:
         sa.Column("kept_bytes", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("source_ip", name="pk_quarantine_use"),
     )
+    inbox = op.create_table(
+        "inbox",
+        sa.Column("id", sa.String(32), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_inbox"),
+    )
+    op.bulk_insert(inbox, [{"id": secrets.token_hex(16)}])
     op.create_table(
         "probe",
         sa.Column("id", sa.Integer, nullable=False, autoincrement=False),
@@ -104,5 +112,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("probe", "quarantine_use", "arrivals", "contents", "documents", "pushes"):
+    for table in ("probe", "inbox", "quarantine_use", "arrivals", "contents", "documents", "pushes"):
         op.drop_table(table)
