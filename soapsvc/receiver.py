@@ -146,7 +146,7 @@ class Receiver:
         if any(deviation.rule in NOT_AN_ENVELOPE for deviation in soap):
             return None, soap
         schema = self._schema_check.check(envelope)
-        push, payload = read_push(envelope, arrival)
+        push, payload = read_push(envelope, arrival, self._wsdl)
         documents = tuple(deviation for document in envelope.documents for deviation in document.deviations)
         return push, (*soap, *schema, *documents, *payload)
 

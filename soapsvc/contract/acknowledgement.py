@@ -7,37 +7,54 @@ from datetime import UTC, datetime
 from typing import Any
 
 from spyne.model.complex import ComplexModelBase, XmlAttribute, XmlData
-from spyne.model.primitive import Boolean, DateTime, Decimal, Unicode
+from spyne.model.primitive import Boolean, Date, DateTime, Decimal, Unicode
 
 from soapsvc.records import Accepted
 
 Fill = Callable[[Accepted], Any]
 
-_ROLES: dict[str, Fill] = {
-    "status": lambda accepted: 0,
-    "statuscode": lambda accepted: 0,
-    "submitid": lambda accepted: accepted.submit_id,
-    "submissiontime": lambda accepted: accepted.received_at,
-    "completiontime": lambda accepted: accepted.received_at,
+_STATUS: tuple[Fill, tuple[Any, ...]] = (lambda accepted: 0, (Unicode, Decimal, Boolean))
+_SUBMIT_ID: tuple[Fill, tuple[Any, ...]] = (lambda accepted: accepted.submit_id, (Unicode,))
+_TIME: tuple[Fill, tuple[Any, ...]] = (lambda accepted: accepted.received_at, (Unicode, DateTime))
+_ROLES = {
+    "status": _STATUS,
+    "statuscode": _STATUS,
+    "submitid": _SUBMIT_ID,
+    "submissiontime": _TIME,
+    "completiontime": _TIME,
 }
-"""Local name, lower case, to what stands there: from the store's word alone, so that a redelivery gets the same."""
+"""Local name, lower case, to what stands there and the Spyne types that can say it: from the store's word alone, so
+that a redelivery gets the same."""
 
 
 class CannotFill(Exception):
-    """A member that must be there has no role that we know. str() names it."""
+    """A member that must be there has no role that we know, or a type that cannot say it. str() names it."""
 
 
-def filler(of: Any, path: str) -> Fill:
-    """What makes an object of a complex Spyne class for an accepted push.
+def filler(of: Any, name: str) -> Fill:
+    """What makes the acknowledgement for an accepted push.
 
-    path    of the element, for the error
+    of      Spyne class of the element
+    name    local name of the element
     Errors  CannotFill
     """
+    fill = _member(of, name, name, ())
+    assert fill is not None, "the element itself is required"
+    return fill
+
+
+def _complex(of: Any, path: str, around: tuple[Any, ...]) -> Fill:
+    """What makes an object of a complex class.
+
+    around  the classes of the elements that it stands in: one that must hold itself has no end
+    """
     plain = of.__orig__ or of  # Spyne warns when an object is made of a class that was customised
+    if plain in around:
+        raise CannotFill(path)
     members: list[tuple[str, Fill]] = []
     for name, member in of.get_flat_type_info(of).items():
         local = member.Attributes.sub_name or name
-        fill = _member(member, local, f"{path}/{local}")
+        fill = _member(member, local, f"{path}/{local}", (*around, plain))
         if fill is not None:
             members.append((name, fill))
 
@@ -47,44 +64,47 @@ def filler(of: Any, path: str) -> Fill:
     return fill_all
 
 
-def _member(member: Any, local: str, path: str) -> Fill | None:
-    """What fills one member; None: it may stay away and has no role."""
+def _member(member: Any, local: str, path: str, around: tuple[Any, ...]) -> Fill | None:
+    """What fills one member; None: it may stay away and cannot be filled."""
     if issubclass(member, XmlAttribute):
         required, made = member._use == "required", member.type
     elif issubclass(member, XmlData):
         required, made = True, member.type
     else:
         required, made = member.Attributes.min_occurs > 0, member
-    role = _ROLES.get(local.lower())
-    if issubclass(made, ComplexModelBase):
-        if not required and role is None:
-            return None
-        fill = filler(made, path)
-    elif role is not None:
-        fill = _as(made, role, required)
-    elif required:
-        raise CannotFill(path)
-    else:
+    try:
+        if issubclass(made, ComplexModelBase):
+            if not required and local.lower() not in _ROLES:
+                return None
+            fill = _complex(made, path, around)
+        else:
+            fill = _simple(made, local, path, required)
+    except CannotFill:
+        if required:
+            raise
         return None
     if made.Attributes.max_occurs > 1:
-        return lambda accepted: [fill(accepted)]
+        return lambda accepted: [fill(accepted)] * max(1, made.Attributes.min_occurs)
     return fill
 
 
-def _as(made: Any, role: Fill, required: bool) -> Fill:
+def _simple(made: Any, local: str, path: str, required: bool) -> Fill:
     """The role's value in the type that the member has."""
+    role, types = _ROLES.get(local.lower(), (None, ()))
+    if role is None:
+        raise CannotFill(path)
+    if not issubclass(made, types) or issubclass(made, Date):
+        raise CannotFill(f"{path} as {made.get_type_name()}")
 
     def converted(accepted: Accepted) -> Any:
         value = role(accepted)
-        if value is None:  # the push named no SubmitId: the one that it is stored by, where there must be one
+        if value is None:  # no SubmitId to tell: the one that the push is stored by, where there must be one
             return accepted.id if required else None
         if issubclass(made, Boolean):
             return True
         if issubclass(made, Unicode):
             return xs_date_time(value) if isinstance(value, datetime) else str(value)
-        if issubclass(made, DateTime | Decimal):
-            return value
-        raise CannotFill(f"a value of type {made.get_type_name()}")
+        return value
 
     return converted
 

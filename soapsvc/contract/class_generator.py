@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from lxml import etree
+from spyne.service import Service
 
 from soapsvc.contract.python_text import WIDTH, call, comment, docstring, import_from, literal, string_lines
-from soapsvc.contract.spyne_classes import Member, SpyneClass, SpyneClasses, SpyneType, identifier
+from soapsvc.contract.spyne_classes import Member, SpyneClass, SpyneClasses, SpyneType
+from soapsvc.contract.spyne_names import RESERVED, identifier, unused
 from soapsvc.contract.wsdl_document import Operation, WsdlDocument
 from soapsvc.contract.xml_files import text_of
 from soapsvc.namespaces import WSDL11
 
 _PRIMITIVE_MODULE, _COMPLEX_MODULE = "spyne.model.primitive", "spyne.model.complex"
+_METHODS_OF_SPYNE = frozenset(dir(Service))
+NO_NAMESPACE = "urn:no-namespace"
+"""Stands for none: Spyne's classes are all in one."""
 _MODULES = {"ByteArray": "spyne.model.binary", "SelfReference": _COMPLEX_MODULE}
 
 
@@ -22,6 +27,7 @@ def generate(wsdl: WsdlDocument) -> str:
 
     The source depends on Spyne alone, is the same for the same WSDL, and is laid out as `ruff format` leaves it. What
     Spyne cannot say of the schema stands in the module's NOT_EXPRESSED.
+    wsdl    whose schemas compile (CompiledSchema)
     Errors  ContractError: the schema refers to something that is not there
     """
     return _Module(wsdl).source()
@@ -30,14 +36,36 @@ def generate(wsdl: WsdlDocument) -> str:
 class _Module:
     def __init__(self, wsdl: WsdlDocument):
         self._wsdl = wsdl
-        self._namespaces = self._namespace_constants()
+        self._port_types = _operations_by_port_type(wsdl)
+        self._services = service_names(wsdl)
+        taken = {*RESERVED, *self._services.values()}
+        self._handlers = {}
+        for port_type, name in self._services.items():
+            self._handlers[port_type] = unused(f"{name}Handler", taken)
+            taken.add(self._handlers[port_type])
+        self._namespaces = self._namespace_constants(taken)
         bodies = {name for o in wsdl.operations for name in (o.input_element, o.output_element) if name}
         self._made = SpyneClasses(wsdl.schema)
-        self._made.taken |= set(self._namespaces.values())
-        self._made.taken |= {name for port_type in self._port_types() for name in (port_type, f"{port_type}Handler")}
+        self._made.taken |= {*taken, *self._namespaces.values()}
         self._made.add_everything(frozenset(bodies))
         self._elements = {n: self._made.use_of(wsdl.schema.elements[n], _local(n)) for n in sorted(bodies)}
+        empty = {made.name for made in self._made.classes if not made.simple and not made.members}
         for operation in wsdl.operations:
+            if self._elements[operation.input_element].name in empty:  # Spyne takes no class without members of its own
+                self._elements[operation.input_element] = SpyneType("AnyXml")
+                self._made.not_expressed.append(
+                    f"operation {operation.name}: what it takes adds no member to its base; its place is any XML"
+                )
+        if None in self._namespaces:
+            self._made.not_expressed.append(
+                f"components without a namespace: they are written in {NO_NAMESPACE}, Spyne has none without one"
+            )
+        for operation in wsdl.operations:
+            for header in operation.header_blocks:
+                if header not in self._made.of_element:
+                    self._made.not_expressed.append(
+                        f"operation {operation.name}: header block {header} is left out: no class has its name"
+                    )
             if operation.soap_action != operation.name:
                 self._made.not_expressed.append(
                     f"operation {operation.name}: soapAction is its name; that of the file, {operation.soap_action!r},"
@@ -84,16 +112,17 @@ class _Module:
 
     def _body(self) -> Iterator[str]:
         for namespace, constant in self._namespaces.items():
-            yield f"{constant} = {literal(namespace)}"
+            yield f"{constant} = {literal(namespace or NO_NAMESPACE)}"
         yield f"WSDL_SHA256 = {literal(self._wsdl.sha256)}"
-        yield f"TARGET_NAMESPACE = {self._namespace(self._wsdl.target_namespace)}"
+        own = self._wsdl.target_namespace or etree.QName(self._wsdl.operations[0].input_element).namespace
+        yield f"TARGET_NAMESPACE = {self._namespaces[own]}"
         after_class = False
         for made in self._made.classes:
             yield from ("",) if made.simple and not after_class else ("", "")
             after_class = not made.simple
             yield from self._simple_class(made) if made.simple else self._complex_class(made)
-        for name, operations in self._port_types().items():
-            yield from self._service(name, operations)
+        for port_type, operations in self._port_types.items():
+            yield from self._service(port_type, operations)
         yield ""
         yield ""
         yield from _tuple("CLASSES", [made.name for made in self._made.classes if not made.simple])
@@ -120,7 +149,11 @@ class _Module:
             yield ""
         # a member with the name of a class would hide it from the members below
         used = {member.of.name for member in made.members}
-        if all(identifier(member.name) == member.name and member.name not in used for member in made.members):
+        # and Spyne passes over what begins with an underscore in the body of a class
+        if all(
+            identifier(member.name) == member.name and member.name not in used and not member.name.startswith("_")
+            for member in made.members
+        ):
             for member in made.members:
                 yield from self._member(member)
             return
@@ -148,48 +181,37 @@ class _Module:
 
     # The services ----------------------------------------------------------------------------------------------------
 
-    def _port_types(self) -> dict[str, list[Operation]]:
-        """Operations by the Python name of their port type; one that several bindings offer counts once."""
-        found: dict[str, dict[str, Operation]] = {}
-        for operation in self._wsdl.operations:
-            found.setdefault(identifier(operation.port_type), {}).setdefault(operation.name, operation)
-        return {name: list(operations.values()) for name, operations in found.items()}
-
-    def _service(self, name: str, operations: list[Operation]) -> Iterator[str]:
+    def _service(self, port_type: str, operations: dict[str, Operation]) -> Iterator[str]:
+        name, methods = self._services[port_type], method_names(operations)
         yield ""
         yield ""
-        yield f"class {name}Handler(Protocol):"
+        yield f"class {self._handlers[port_type]}(Protocol):"
         yield from docstring(f"What Application(config=…) must be given: it answers the operations of {name}.", 4)
-        for operation in operations:
+        for operation in operations.values():
             answer = "None" if operation.output_element is None else self._elements[operation.output_element].name
             given = self._elements[operation.input_element].name
             yield ""
-            yield from _signature(identifier(operation.name), f"self, ctx: Any, request: {given}", f"{answer}: ...")
+            yield from _signature(methods[operation.name], f"self, ctx: Any, request: {given}", f"{answer}: ...")
         yield ""
         yield ""
         yield f"class {name}(Service):"
-        port_type = next(
-            (p for p in self._wsdl.root.iterfind(f"{{{WSDL11}}}portType") if identifier(p.get("name", "")) == name),
-            None,
-        )
-        text = text_of(None if port_type is None else port_type.find(f"{{{WSDL11}}}documentation"))
-        yield from docstring(text or f"Port type {name}.", 4)
-        for operation in operations:
+        component = next(p for p in self._wsdl.root.iterfind(f"{{{WSDL11}}}portType") if p.get("name") == port_type)
+        text = text_of(component.find(f"{{{WSDL11}}}documentation"))
+        yield from docstring(text or f"Port type {port_type}.", 4)
+        for operation in operations.values():
             yield ""
-            yield from self._operation(operation)
+            yield from self._operation(operation, methods[operation.name])
 
-    def _operation(self, operation: Operation) -> Iterator[str]:
-        method = identifier(operation.name)
+    def _operation(self, operation: Operation, method: str) -> Iterator[str]:
         yield "    @rpc("
-        yield f"        {self._elements[operation.input_element].name}.customize(min_occurs=1, nillable=False),"
+        yield from self._body_class("", operation.input_element)
         if operation.output_element is not None:
-            answer = self._elements[operation.output_element].name
-            yield f"        _returns={answer}.customize(min_occurs=1, nillable=False),"
+            yield from self._body_class("_returns=", operation.output_element)
             yield f"        _out_message_name={self._clark(operation.output_element)},"
         yield '        _body_style="bare",'
         yield f"        _in_message_name={self._clark(operation.input_element)},"
-        if operation.header_blocks:
-            blocks = [self._header_class(name) for name in operation.header_blocks]
+        blocks = [self._made.of_element[name] for name in operation.header_blocks if name in self._made.of_element]
+        if blocks:
             yield f"        _in_header=({', '.join(blocks)}{',' if len(blocks) == 1 else ''}),"
         yield f'        _udd={{"soap_action": {literal(operation.soap_action)}}},'
         yield "    )"
@@ -198,34 +220,59 @@ class _Module:
             yield from docstring(operation.documentation, 8)
         yield f"        return ctx.app.config.{method}(ctx, request)"
 
-    def _header_class(self, name: str) -> str:
-        qname = etree.QName(name)
-        for made in self._made.classes:
-            if not made.simple and (made.namespace, made.type_name) == (qname.namespace, qname.localname):
-                return made.name
-        return self._made.use_of(self._wsdl.schema.elements[name], qname.localname).name
+    def _body_class(self, head: str, element: str) -> list[str]:
+        """The class of a child of Body, as an argument of @rpc."""
+        of = self._elements[element]
+        arguments = [*_arguments(of), "min_occurs=1", "nillable=False"]
+        return call(f"{head}{of.name}.customize(", arguments, 8, tail="),")
 
     # Namespaces ------------------------------------------------------------------------------------------------------
 
-    def _namespace_constants(self) -> dict[str, str]:
+    def _namespace_constants(self, taken: Collection[str]) -> dict[str | None, str]:
         """Target namespace of a schema to the name of its constant: the prefix that the WSDL has for it."""
         prefixes = {uri: prefix for prefix, uri in reversed(self._wsdl.root.nsmap.items()) if prefix}
-        constants: dict[str, str] = {}
-        wanted = [file.target_namespace for file in self._wsdl.schema_files] + [self._wsdl.target_namespace]
-        for n, namespace in enumerate(dict.fromkeys(w for w in wanted if w), 1):
-            name = f"NS_{identifier(prefixes.get(namespace, str(n))).upper().lstrip('_')}"
-            constants[namespace] = name if name not in constants.values() else f"{name}_{n}"
+        constants: dict[str | None, str] = {}
+        wanted = [file.target_namespace for file in self._wsdl.schema_files]
+        if self._wsdl.target_namespace:
+            wanted.append(self._wsdl.target_namespace)
+        for n, namespace in enumerate(dict.fromkeys(wanted), 1):
+            prefix = "none" if namespace is None else prefixes.get(namespace, str(n))
+            name = f"NS_{identifier(prefix).upper().lstrip('_')}"
+            in_use = {*taken, *constants.values()}
+            constants[namespace] = name if name not in in_use else unused(f"{name}_{n}", in_use)
         return constants
 
     def _clark(self, name: str) -> str:
         """A Clark name as Python source, by the constant of its namespace."""
         qname = etree.QName(name)
-        return (
-            f'f"{{{{{{{self._namespaces[qname.namespace]}}}}}}}{qname.localname}"' if qname.namespace else literal(name)
-        )
+        return f'f"{{{{{{{self._namespaces[qname.namespace]}}}}}}}{qname.localname}"'
 
     def _namespace(self, namespace: str | None) -> str:
-        return self._namespaces[namespace] if namespace in self._namespaces else literal(namespace or "")
+        return self._namespaces[namespace]
+
+
+def service_names(wsdl: WsdlDocument) -> dict[str, str]:
+    """Port type to the name of its service class."""
+    names: dict[str, str] = {}
+    for port_type in _operations_by_port_type(wsdl):
+        names[port_type] = unused(port_type, {*RESERVED, *names.values()})
+    return names
+
+
+def method_names(operations: Iterable[str]) -> dict[str, str]:
+    """Operation of a port type to the name of its method."""
+    names: dict[str, str] = {}
+    for operation in operations:
+        names[operation] = unused(operation, {*_METHODS_OF_SPYNE, *names.values()})
+    return names
+
+
+def _operations_by_port_type(wsdl: WsdlDocument) -> dict[str, dict[str, Operation]]:
+    """Operations by port type and name; one that several bindings offer counts once."""
+    found: dict[str, dict[str, Operation]] = {}
+    for operation in wsdl.operations:
+        found.setdefault(operation.port_type, {}).setdefault(operation.name, operation)
+    return found
 
 
 def _arguments(of: SpyneType) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from copy import deepcopy
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -14,6 +15,7 @@ import xmlschema
 from lxml import etree
 
 from soapsvc.contract.wsdl_document import WsdlDocument
+from soapsvc.contract.xml_files import line_of
 from soapsvc.errors import ContractError
 from soapsvc.namespaces import SOAP11_ENVELOPE, XML, XML_SCHEMA, qname
 
@@ -88,7 +90,15 @@ class CompiledSchema:
             read = schema.source.root.iter()
             for component, copied in zip(read, copy.iter(etree.Element), strict=True):
                 self._sources[component] = self._originals.get(copied)
-        first.maps.build()
+        if all(file.target_namespace != SOAP11_ENVELOPE for file in self._wsdl.schema_files):
+            first.add_schema(_ENVELOPE_SCHEMA)
+        try:
+            first.maps.build()
+        except Exception as error:
+            raise ContractError(
+                self._wsdl.path, None, f"the schemas cannot be read: {type(error).__name__}: {error}",
+                "make them valid XML Schema 1.0",
+            ) from error  # fmt: skip
         return first
 
     def source(self, component: Element | None) -> etree._Element | None:
@@ -101,12 +111,12 @@ class CompiledSchema:
     def _copies(self) -> dict[str, etree._Element]:
         """Each schema without its include and import elements, with its target namespace written on it, and with an
         import of every other namespace: by address, in the order of the WSDL."""
-        namespaces = {file.target_namespace for file in self._wsdl.schema_files} | {XML}
+        namespaces = {file.target_namespace for file in self._wsdl.schema_files} | {XML, SOAP11_ENVELOPE}
         copies: dict[str, etree._Element] = {}
         for n, file in enumerate(self._wsdl.schema_files):
             target = file.target_namespace
             nsmap: dict[str | None, str] = dict(file.element.nsmap)
-            if target is not None:
+            if target is not None and file.element.get("targetNamespace") is None:
                 nsmap.setdefault(None, target)  # what a schema without a namespace refers to takes that of its includer
             copy = etree.Element(file.element.tag, nsmap=nsmap)  # type: ignore[arg-type]  # None is the default one
             for name, value in file.element.items():
@@ -158,10 +168,27 @@ class CompiledSchema:
         try:
             return etree.XMLSchema(driver)
         except etree.XMLSchemaParseError as error:
+            file, line = self._place(error)
             raise ContractError(
-                self._wsdl.path, None, f"the schemas do not compile: {_reason(error)}",
-                "make them valid XML Schema 1.0",
-            ) from error  # fmt: skip
+                file, line, f"the schemas do not compile: {_reason(error)}", "make them valid XML Schema 1.0"
+            ) from error
+
+    def _place(self, error: etree.XMLSchemaParseError) -> tuple[Path, int | None]:
+        """File and line of the first fault that libxml2 tells: it has read copies, with lines of their own."""
+        files = dict(zip(self._copies, self._wsdl.schema_files, strict=True))
+        for entry in error.error_log:
+            file = files.get(entry.filename)
+            if file is None:
+                continue
+            read = etree.fromstring(self._texts[entry.filename]).iter(etree.Element)
+            copied = self._copies[entry.filename].iter(etree.Element)
+            there = [copy for one, copy in zip(read, copied, strict=True) if one.sourceline == entry.line]
+            named = [copy for copy in there if f"'{copy.tag}'" in entry.message]
+            for copy in (*named, *there):
+                if copy in self._originals:
+                    return file.path, line_of(self._originals[copy])
+            return file.path, line_of(file.element)
+        return self._wsdl.path, None
 
 
 class _InMemory(etree.Resolver):

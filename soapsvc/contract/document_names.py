@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from soapsvc.contract.schema_components import (
     XS_ANY_SIMPLE_TYPE,
     XS_ANY_TYPE,
@@ -13,6 +15,10 @@ from soapsvc.contract.schema_components import (
 from soapsvc.namespaces import XML_SCHEMA, qname
 
 DOC_DATA = "docdata"
+DESCRIPTIONS = frozenset({"doctype", "filename", "characterset"})
+"""Roles of what describes a document."""
+ROLES = DESCRIPTIONS | {"submitid", "statuscode", "jobid", "xdn", "mrn", "property", "processingid"}
+"""Local names, lower case, that say what an element is whatever its type: base64 in one of them is no document."""
 _ANY_TEXT = frozenset(
     {XS_ANY_TYPE, XS_ANY_SIMPLE_TYPE, XS_BASE64}
     | {qname(XML_SCHEMA, name) for name in ("string", "normalizedString", "token")}
@@ -21,18 +27,30 @@ _ANY_TEXT = frozenset(
 base64Binary, whose lexical rules the wire checks itself, and more strictly."""
 
 
-def document_names(schema: SchemaSet) -> frozenset[str]:
+@dataclass(frozen=True, slots=True)
+class DocumentNames:
     """Local names, lower case, of the elements whose text is a document: DocData, and every element with base64Binary
-    content; without those names that the schema checks the text of (`_says_nothing_of_text`)."""
+    content that no role is known by.
+
+    streamed  those whose text the wire may take out: the schema says nothing of it (`_says_nothing_of_text`)
+    in_tree   those whose text stays in the tree, because the schema checks it, of any element of the name
+    """
+
+    streamed: frozenset[str]
+    in_tree: frozenset[str]
+
+
+def document_names(schema: SchemaSet) -> DocumentNames:
+    """The names of a schema's documents."""
     names = {DOC_DATA}
     checked = set()
     for declaration in schema.every_element():
         name = declaration.local_name.lower()
-        if schema.is_base64(declaration):
+        if name not in ROLES and schema.is_base64(declaration):
             names.add(name)
         if not _says_nothing_of_text(schema, declaration):
             checked.add(name)
-    return frozenset(names - checked)
+    return DocumentNames(frozenset(names - checked), frozenset(names & checked))
 
 
 def _says_nothing_of_text(schema: SchemaSet, declaration: Element) -> bool:

@@ -10,6 +10,7 @@ from lxml import etree
 
 from soapsvc.contract.b64_text import SHOWN_CHARS
 from soapsvc.contract.detected_type import HEAD_BYTES, contradicts, media_type_of
+from soapsvc.contract.document_names import DESCRIPTIONS
 from soapsvc.contract.message_parts import ancestors_within, attribute, role, text_of
 from soapsvc.contract.properties import FoundProperty, Tell, read_text
 from soapsvc.records import Document, Property
@@ -18,7 +19,6 @@ from soapsvc.wire.base64_reader import Base64Reader
 from soapsvc.wire.envelope_reader import ReadDocument
 from soapsvc.wire.envelope_target import document_format
 
-_DESCRIPTIONS = ("doctype", "filename", "characterset")
 _ATTACHMENT = re.compile(r"attach(?:ment)?([0-9]{1,6})", re.IGNORECASE)
 
 
@@ -76,7 +76,7 @@ def _described(
         candidates += after if last else after[: _own_begin(after)]
     described: dict[str, etree._Element] = {}
     for candidate in candidates:
-        if role(candidate) in _DESCRIPTIONS:
+        if role(candidate) in DESCRIPTIONS:
             described.setdefault(role(candidate), candidate)
     return described
 

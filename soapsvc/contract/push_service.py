@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -16,9 +17,8 @@ from spyne.server import ServerBase
 
 from soapsvc.contract import vendor_types
 from soapsvc.contract.acknowledgement import CannotFill, filler, xs_date_time
-from soapsvc.contract.class_generator import generate
+from soapsvc.contract.class_generator import generate, method_names, service_names
 from soapsvc.contract.schema_check import AnswerDeviates, SchemaCheck
-from soapsvc.contract.spyne_classes import identifier
 from soapsvc.contract.wsdl_document import Operation, WsdlDocument
 from soapsvc.contract.xml_files import line_of
 from soapsvc.errors import ContractError
@@ -26,7 +26,9 @@ from soapsvc.namespaces import SOAP11_ENVELOPE, qname
 from soapsvc.records import Accepted, Push, Verdict
 
 Accept = Callable[[Push, Verdict], Accepted]
-_TRIAL = Accepted("trial", datetime(2012, 11, 4, 13, 20, 1, 31000, UTC), "trial")
+_TRIAL = Accepted("1k0z12ct1vsspsqchwyj", datetime(2012, 11, 4, 13, 20, 1, 31000, UTC), None)
+"""What a store says, in the form that it has: an acknowledgement made of it can be made of any other, but for the
+SubmitId, which is the sender's."""
 
 
 class PushService:
@@ -41,70 +43,107 @@ class PushService:
         self._wsdl, self._accept = wsdl, accept
         self._check = SchemaCheck(wsdl)
         self._operations = {operation.input_element: operation for operation in reversed(wsdl.operations)}
-        self._server = _Handover(self._application())
+        self._servers = self._applications()
         for operation in self._operations.values():
             self._try(operation)
 
     def dispatch(self, push: Push, verdict: Verdict) -> bytes:
         """Accept the push and return the acknowledgement: a SOAP 1.1 envelope in UTF-8, valid by the WSDL's schema;
         b"" where the operation is one-way. A push whose root is bound to no operation (which strict never lets in) goes
-        to the first one.
+        to the first one. A SubmitId that the acknowledgement cannot hold is left out of it, or is the store's id where
+        there must be one; that is known before anything is stored.
 
         Errors  whatever `accept` raises, unchanged
         """
         operation = self._operations.get(push.root, self._wsdl.operations[0])
-        return self._call(operation, push, lambda: self._accept(push, verdict))
+        fits = push.submit_id is None or self._trouble(operation, replace(_TRIAL, submit_id=push.submit_id)) is None
+
+        def accept() -> Accepted:
+            accepted = self._accept(push, verdict)
+            return accepted if fits else replace(accepted, submit_id=None)
+
+        return self._call(operation, push, accept)
 
     def _call(self, operation: Operation, push: Push | None, accept: Callable[[], Accepted]) -> bytes:
-        ctx = MethodContext(self._server, MethodContext.SERVER)
+        server = self._servers[operation.port_type]
+        ctx = MethodContext(server, MethodContext.SERVER)
         ctx.udc = accept
-        ctx.method_request_string = qname(self._wsdl.target_namespace, etree.QName(operation.input_element).localname)
+        ctx.method_request_string = qname(server.app.tns, etree.QName(operation.input_element).localname)
         ctx.in_document = push
-        (ctx,) = self._server.generate_contexts(ctx)
-        self._server.get_in_object(ctx)
+        (ctx,) = server.generate_contexts(ctx)
+        server.get_in_object(ctx)
         try:
-            self._server.get_out_object(ctx)
+            server.get_out_object(ctx)
         finally:  # the context is part of a cycle: the push need not wait for the garbage collector
             ctx.in_document = ctx.in_object = ctx.udc = None
         if operation.one_way:
             return b""
-        self._server.get_out_string(ctx)
+        server.get_out_string(ctx)
         for answer in ctx.out_body_doc:
             self._check.check_answer(answer)
         return b"".join(ctx.out_string)
 
-    def _try(self, operation: Operation) -> None:
-        """Acknowledge nothing: what cannot be made is said at start-up, not after a push was stored."""
+    def _trouble(self, operation: Operation, accepted: Accepted) -> Exception | None:
+        """Why no valid acknowledgement can be made of a store's word; None: it can."""
         try:
-            self._call(operation, None, lambda: _TRIAL)
-        except AnswerDeviates as deviates:
+            self._call(operation, None, lambda: accepted)
+        except (AnswerDeviates, ValueError) as trouble:  # ValueError: characters that XML does not have
+            return trouble
+        return None
+
+    def _try(self, operation: Operation) -> None:
+        """Acknowledge nothing: what cannot be made is said at start-up, not after a push was stored. A SubmitId of the
+        sender's may be left out, so that one which fits is not demanded."""
+        trouble = self._trouble(operation, _TRIAL)
+        if trouble is not None:
+            named = operation.output_element is None or etree.QName(operation.output_element).namespace
             raise ContractError(
                 self._wsdl.path,
                 self._declared_on(operation),
-                f"an acknowledgement made of it would not be valid: {deviates}",
-                "declare it with what Spyne can write (docs/contract.md): qualified elements in a sequence",
-            ) from deviates
+                f"an acknowledgement made of it would not be valid: {trouble}",
+                "declare members that hold what is written there (docs/contract.md)" if named
+                else "declare it in a schema with a targetNamespace: Spyne writes nothing without a namespace",
+            ) from trouble  # fmt: skip
 
     def _declared_on(self, operation: Operation) -> int | None:
         """The line of the acknowledgement's declaration."""
         return line_of(self._wsdl.schema.elements[operation.output_element or operation.input_element].source)
 
-    def _application(self) -> Application:
+    def _applications(self) -> dict[str, _Handover]:
+        """A Spyne application for each port type: two may have operations of one name, or take the same element."""
         module = _classes(self._wsdl)
-        answers = SimpleNamespace()
-        services = {}
-        for operation in self._wsdl.operations:
-            service = services[operation.port_type] = getattr(module, identifier(operation.port_type))
-            method = identifier(operation.name)
-            setattr(answers, method, self._answer(operation, service.public_methods[method].out_message))
-        return _Application(
-            list(services.values()),
-            tns=self._wsdl.target_namespace,
-            name=identifier(self._wsdl.operations[0].service),
-            in_protocol=_Given(),
-            out_protocol=_Given(),
-            config=answers,
-        )
+        servers = {}
+        for port_type, name in service_names(self._wsdl).items():
+            service, answers = getattr(module, name), SimpleNamespace()
+            operations = {o.name: o for o in reversed(self._wsdl.operations) if o.port_type == port_type}
+            self._look_for_namesakes(operations.values())
+            for operation, method in method_names(operations).items():
+                answer = self._answer(operations[operation], service.public_methods[method].out_message)
+                setattr(answers, method, answer)
+            application = _Application(
+                [service],
+                tns=module.TARGET_NAMESPACE,
+                name=name,
+                in_protocol=_Given(),
+                out_protocol=_Given(),
+                config=answers,
+            )
+            servers[port_type] = _Handover(application)
+        return servers
+
+    def _look_for_namesakes(self, operations: Iterable[Operation]) -> None:
+        """Refuse what Spyne cannot tell apart: it knows an operation by the local name of its input."""
+        inputs: dict[str, Operation] = {}
+        for operation in operations:
+            local_name = etree.QName(operation.input_element).localname
+            other = inputs.setdefault(local_name, operation)
+            if other is not operation:
+                raise ContractError(
+                    self._wsdl.path,
+                    line_of(self._wsdl.schema.elements[operation.input_element].source),
+                    f"operations {other.name} and {operation.name} both take an element named {local_name}",
+                    "give the two local names that differ",
+                )
 
     def _answer(self, operation: Operation, answer: Any) -> Callable[[Any, Push], Any]:
         """What the service's method calls: accept, then the acknowledgement from the store's word."""

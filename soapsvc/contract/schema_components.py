@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
+from urllib.parse import unquote, urlsplit
 
 from lxml import etree
 
 from soapsvc.contract.xml_files import line_of
 from soapsvc.errors import ContractError
-from soapsvc.namespaces import XML, XML_SCHEMA, qname
+from soapsvc.namespaces import SOAP11_ENVELOPE, XML, XML_SCHEMA, qname
 
 XS_STRING, XS_ANY_TYPE, XS_ANY_SIMPLE_TYPE, XS_BASE64 = (
     f"{{{XML_SCHEMA}}}{name}" for name in ("string", "anyType", "anySimpleType", "base64Binary")
@@ -32,7 +33,6 @@ class Element:
     name           Clark name as it stands in a message
     type_name      Clark name of its type; None: the type is anonymous, written in `type_source`
     max_occurs     None: unbounded
-    is_reference   the use is a ref to a global declaration
     source         the xs:element with the declaration (not the ref)
     """
 
@@ -46,7 +46,6 @@ class Element:
     default: str | None = None
     fixed: str | None = None
     abstract: bool = False
-    is_reference: bool = False
 
     @property
     def local_name(self) -> str:
@@ -55,12 +54,13 @@ class Element:
 
 @dataclass(frozen=True, slots=True)
 class Wildcard:
-    """xs:any, or xs:anyAttribute (whose occurs mean nothing)."""
+    """xs:any, or xs:anyAttribute (whose occurs mean nothing); `target` is what ##targetNamespace refers to."""
 
     namespace: str
     process_contents: str
     min_occurs: int = 1
     max_occurs: int | None = 1
+    target: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,20 +240,9 @@ class SchemaSet:
             found = children.get(name) or self.elements.get(name)  # a wildcard or a substitution admits global ones
         return found
 
-    def attribute_source(self, names: Sequence[str], attribute: str) -> etree._Element | None:
-        """The xs:attribute of an element's attribute; the xs:anyAttribute where only that could admit it."""
-        element = self.declaration(names)
-        of: Type | None = None if element is None else self.type_of(element)
-        if of is None:
-            return None
-        for use in self.attributes(of):
-            if use.name == attribute:
-                return use.source
-        while isinstance(of, ComplexType):
-            for wildcard in () if of.source is None else of.source.iter(_x("anyAttribute")):
-                return wildcard
-            of = None if of.base is None else self.type(of.base, of.source)
-        return None
+    def substitution_head(self, element: Element) -> str | None:
+        """Clark name of the element whose substitution group a global element is in; None: it is in none."""
+        return self._reference(element.source, "substitutionGroup") if element.source.get("substitutionGroup") else None
 
     def namespace_of(self, source: etree._Element) -> str | None:
         """The target namespace of the schema that a component is written in."""
@@ -267,13 +256,22 @@ class SchemaSet:
         anonymous = next(source.iterchildren(_x("simpleType"), _x("complexType")), None)
         type_name = self._reference(source, "type") if source.get("type") else None
         if type_name is None and anonymous is None and source.get("substitutionGroup"):
-            head = self._global("element", source, "substitutionGroup")
+            head = self._substituted(source)
             return replace(self._element(head, name, use), source=source)
         return Element(
             name, type_name or (XS_ANY_TYPE if anonymous is None else None), anonymous, source, least, most,
             _true(source.get("nillable")), source.get("default"), source.get("fixed"), _true(source.get("abstract")),
-            use is not source,
         )  # fmt: skip
+
+    def _substituted(self, source: etree._Element) -> etree._Element:
+        """The element whose place another may take, which has its type."""
+        heads = [source]
+        while heads[-1].get("substitutionGroup"):
+            above = self._global("element", heads[-1], "substitutionGroup")
+            if above in heads:
+                raise _error(source, "the substitution group is circular", "one element in it that stands for no other")
+            heads.append(above)
+        return heads[1]
 
     def _declared_name(self, source: etree._Element, kind: str) -> str:
         """Clark name of a declaration in messages (XML Schema part 1, 3.2.2 and 3.3.2: form)."""
@@ -298,8 +296,9 @@ class SchemaSet:
         if prefix and prefix not in source.nsmap and prefix != "xml":
             raise _error(source, f"prefix {prefix!r} is not declared", "declare it with xmlns:")
         namespace = XML if prefix == "xml" else source.nsmap.get(prefix or None)
-        if namespace is None:  # a schema without a namespace, included by one that has one
-            namespace = self._namespace[self._schema(source)]
+        schema = self._schema(source)
+        if namespace is None and schema.get("targetNamespace") is None:  # then it has that of the one that includes it
+            namespace = self._namespace[schema]
         return qname(namespace, local)
 
     def _global(self, kind: str, referrer: etree._Element, attribute: str = "ref") -> etree._Element:
@@ -363,7 +362,12 @@ class SchemaSet:
                 declared = child if child.get("ref") is None else self._global("element", child)
                 yield self._element(declared, self._declared_name(declared, "element"), child)
             elif child.tag == _x("any"):
-                yield Wildcard(child.get("namespace", "##any"), child.get("processContents", "strict"), *_occurs(child))
+                yield Wildcard(
+                    child.get("namespace", "##any"),
+                    child.get("processContents", "strict"),
+                    *_occurs(child),
+                    target=self.namespace_of(child),
+                )
             elif child.tag in (_x("sequence"), _x("choice"), _x("all"), _x("group")):
                 yield self._group(child)
 
@@ -371,10 +375,17 @@ class SchemaSet:
         for child in body.iterchildren(_x("attribute"), _x("attributeGroup")):
             if child.tag == _x("attributeGroup"):
                 yield from self._attributes(self._global("attributeGroup", child))
-            elif self._reference(child, "ref").startswith(f"{{{XML}}}") and child.get("ref"):
-                yield Attribute(self._reference(child, "ref"), XS_STRING, None, child, child.get("use", "optional"))
+            elif child.get("ref") is None:
+                yield self._attribute(child, child)
+            elif self._is_shipped(name := self._reference(child, "ref")):
+                yield Attribute(name, XS_STRING, None, child, child.get("use", "optional"))
             else:
-                yield self._attribute(child if child.get("ref") is None else self._global("attribute", child), child)
+                yield self._attribute(self._global("attribute", child), child)
+
+    def _is_shipped(self, attribute: str) -> bool:
+        """Whether an attribute is one that nobody needs to bring a schema for."""
+        known = etree.QName(attribute).namespace in (XML, SOAP11_ENVELOPE)
+        return known and attribute not in self._sources["attribute"]
 
     def _attribute(self, declared: etree._Element, use: etree._Element) -> Attribute:
         anonymous = next(declared.iterchildren(_x("simpleType")), None)
@@ -388,7 +399,11 @@ class SchemaSet:
 
     def _any_attribute(self, body: etree._Element) -> Wildcard | None:
         for found in body.iterchildren(_x("anyAttribute")):
-            return Wildcard(found.get("namespace", "##any"), found.get("processContents", "strict"))
+            return Wildcard(
+                found.get("namespace", "##any"),
+                found.get("processContents", "strict"),
+                target=self.namespace_of(found),
+            )
         for group in body.iterchildren(_x("attributeGroup")):
             inherited = self._any_attribute(self._global("attributeGroup", group))
             if inherited is not None:
@@ -424,5 +439,5 @@ def _elements(particles: Iterable[Particle]) -> Iterator[Element]:
 
 def _error(source: etree._Element | None, wrong: str, would_do: str) -> ContractError:
     base = None if source is None else source.base
-    file = base.rpartition("/")[2] if base else "schema"
+    file = unquote(urlsplit(base).path) if base else "schema"
     return ContractError(file, None if source is None else line_of(source), wrong, would_do)

@@ -6,11 +6,13 @@ allows. Every difference names its place by components (`{ns}Root/Child/@attribu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from lxml import etree
 
+from soapsvc.contract.inclusion import Inclusion, admits, admits_all, all_attributes
 from soapsvc.contract.schema_components import (
     Attribute,
     ComplexType,
@@ -22,9 +24,12 @@ from soapsvc.contract.schema_components import (
     Type,
     Wildcard,
 )
+from soapsvc.contract.value_inclusion import Answer, values_included, values_of
 from soapsvc.contract.xml_files import line_of
 
 _Use = Element | Attribute
+_Lines = tuple[int | None, int | None]
+_Effect = tuple[Answer, Answer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +40,21 @@ class Difference:
     what      e.g. "nillable: False -> True", "element added"
     old_line  of the component in its file; None: it is not there
     new_line  likewise
+    old_fits  as far as this difference goes, whether a message by the old components is one by the new; None: not known
+    new_fits  the reverse
     """
 
     where: str
     what: str
     old_line: int | None = None
     new_line: int | None = None
+    old_fits: Answer = False
+    new_fits: Answer = False
+
+
+def element_differences(old: SchemaSet, first: Element, new: SchemaSet, second: Element) -> tuple[Difference, ...]:
+    """Every difference of two elements and of all that they hold; their own names may differ."""
+    return tuple(dict.fromkeys(_Comparison(old, new).elements(first.name, first, second)))
 
 
 def differences(old: SchemaSet, new: SchemaSet) -> tuple[Difference, ...]:
@@ -51,22 +65,23 @@ def differences(old: SchemaSet, new: SchemaSet) -> tuple[Difference, ...]:
 class _Comparison:
     def __init__(self, old: SchemaSet, new: SchemaSet):
         self._old, self._new = old, new
+        self._forth, self._back = Inclusion(old, new), Inclusion(new, old)
         self._seen: set[tuple[object, object]] = set()
 
     def run(self) -> Iterator[Difference]:
         for name, element in self._old.elements.items():
             if name in self._new.elements:
-                yield from self._elements(name, element, self._new.elements[name])
+                yield from self.elements(name, element, self._new.elements[name])
             else:
-                yield Difference(name, "global element removed", line_of(element.source))
+                yield Difference(name, "global element removed", line_of(element.source), None, False, True)
         for name in self._old.type_names:
             if name in self._new.type_names:
                 yield from self._types(f"type {name}", name, name, None, None)
         for name, element in self._new.elements.items():
             if name not in self._old.elements:
-                yield Difference(name, "global element added", None, line_of(element.source))
+                yield Difference(name, "global element added", None, line_of(element.source), True, False)
 
-    def _elements(self, where: str, old: Element, new: Element) -> Iterator[Difference]:
+    def elements(self, where: str, old: Element, new: Element) -> Iterator[Difference]:
         for property_ in ("min_occurs", "max_occurs", "nillable", "default", "fixed", "abstract"):
             yield from _changed(where, property_, old, new)
         yield from self._uses(where, old, new)
@@ -98,11 +113,16 @@ class _Comparison:
     def _simple(
         self, where: str, old: SimpleType, new: SimpleType, lines: tuple[int | None, int | None]
     ) -> Iterator[Difference]:
+        effect = self._values(old, new)
         for what, first, second in zip(
             ("base type", "facets"), _simple_form(self._old, old), _simple_form(self._new, new), strict=True
         ):
             if first != second:
-                yield Difference(where, f"{what}: {first} -> {second}", *lines)
+                yield Difference(where, f"{what}: {first} -> {second}", *lines, *effect)
+
+    def _values(self, old: Type, new: Type) -> _Effect:
+        first, second = values_of(self._old, old), values_of(self._new, new)
+        return values_included(first, second), values_included(second, first)
 
     def _complex(
         self, where: str, old: ComplexType, new: ComplexType, lines: tuple[int | None, int | None]
@@ -112,12 +132,19 @@ class _Comparison:
         if old.simple and new.simple:
             first, second = _text_form(self._old, old), _text_form(self._new, new)
             if first != second:
-                yield Difference(where, f"text: {first} -> {second}", *lines)
+                yield Difference(where, f"text: {first} -> {second}", *lines, *self._values(old, new))
         yield from self._attributes(where, old, new, lines)
-        before, after = _all_attributes(self._old, old), _all_attributes(self._new, new)
+        before, after = all_attributes(self._old, old), all_attributes(self._new, new)
         if before != after:
-            yield Difference(where, f"any attribute: {_admits(before)} -> {_admits(after)}", *lines)
-        yield from self._content(where, _content(self._old, old), _content(self._new, new), lines)
+            effect = _wider(after, before), _wider(before, after)
+            yield Difference(where, f"any attribute: {_admits(before)} -> {_admits(after)}", *lines, *effect)
+        models = self._forth.contents(old, new), self._back.contents(new, old)
+        for difference in self._content(where, _content(self._old, old), _content(self._new, new), lines):
+            if difference.where.startswith(f"{where}/") and "/" in difference.where[len(where) + 1 :]:
+                yield difference
+            else:  # what the whole model takes is taken, whatever one change of it would do by itself
+                yield replace(difference, old_fits=models[0] or difference.old_fits,
+                              new_fits=models[1] or difference.new_fits)  # fmt: skip
 
     def _attributes(
         self, where: str, old: ComplexType, new: ComplexType, lines: tuple[int | None, int | None]
@@ -126,14 +153,23 @@ class _Comparison:
         after = {attribute.name: attribute for attribute in self._new.attributes(new)}
         for name, attribute in before.items():
             if name not in after:
-                yield Difference(f"{where}/@{name}", "attribute removed", line_of(attribute.source), lines[1])
+                admitted = self._wildcard_admits(self._new, new, name)
+                yield Difference(f"{where}/@{name}", "attribute removed", line_of(attribute.source), lines[1],
+                                 admitted, attribute.use != "required")  # fmt: skip
                 continue
             for property_ in ("use", "default", "fixed"):
                 yield from _changed(f"{where}/@{name}", property_, attribute, after[name])
             yield from self._uses(f"{where}/@{name}", attribute, after[name])
         for name, attribute in after.items():
             if name not in before:
-                yield Difference(f"{where}/@{name}", "attribute added", lines[0], line_of(attribute.source))
+                admitted = self._wildcard_admits(self._old, old, name)
+                optional = attribute.use != "required"
+                yield Difference(f"{where}/@{name}", "attribute added", lines[0], line_of(attribute.source),
+                                 optional and (not admitted or None), admitted)  # fmt: skip
+
+    def _wildcard_admits(self, schema: SchemaSet, of: ComplexType, name: str) -> bool:
+        wildcard = all_attributes(schema, of)
+        return wildcard is not None and admits(wildcard, name)
 
     def _content(
         self,
@@ -142,46 +178,116 @@ class _Comparison:
         new: tuple[Particle, ...],
         lines: tuple[int | None, int | None],
     ) -> Iterator[Difference]:
-        before, after = [_label(p) for p in old], [_label(p) for p in new]
-        if before != after:
-            yield from _moved(where, before, after, lines)
-        rest = list(new)
-        for particle in old:
-            match = next((other for other in rest if _label(other) == _label(particle)), None)
-            if match is None:
-                continue
-            rest.remove(match)
+        pairs = _paired(old, new)
+        yield from _moved(where, old, new, pairs, lines)
+        for particle, match in pairs:
+            if _label(particle) != _label(match):
+                yield Difference(f"{where}/{_label(particle)}", _renamed(_label(particle), _label(match)), *lines)
             if isinstance(particle, Element) and isinstance(match, Element):
-                yield from self._elements(f"{where}/{etree.QName(particle.name).localname}", particle, match)
+                yield from self.elements(f"{where}/{etree.QName(particle.name).localname}", particle, match)
             elif isinstance(particle, Group) and isinstance(match, Group):
                 inner = f"{where}/{particle.kind}"
                 for property_ in ("min_occurs", "max_occurs"):
                     yield from _changed(inner, property_, particle, match)
                 yield from self._content(inner, particle.particles, match.particles, lines)
             elif isinstance(particle, Wildcard) and isinstance(match, Wildcard) and particle != match:
-                yield Difference(f"{where}/any", f"any: {_admits(particle)} -> {_admits(match)}", *lines)
+                effect = _wider(match, particle), _wider(particle, match)
+                yield Difference(f"{where}/any", f"any: {_admits(particle)} -> {_admits(match)}", *lines, *effect)
 
 
 def _changed(where: str, property_: str, old: object, new: object) -> Iterator[Difference]:
     first, second = getattr(old, property_), getattr(new, property_)
     if first != second:
-        lines = (getattr(old, "source", None), getattr(new, "source", None))
-        yield Difference(
-            where, f"{property_}: {first} -> {second}", *(None if line is None else line_of(line) for line in lines)
-        )
+        sources = [getattr(each, "source", None) for each in (old, new)]  # built-in types and groups have none
+        lines = [None if source is None else line_of(source) for source in sources]
+        effect = _effect(property_, first, second), _effect(property_, second, first)
+        yield Difference(where, f"{property_}: {first} -> {second}", lines[0], lines[1], *effect)
+
+
+def _effect(property_: str, first: Any, second: Any) -> Answer:
+    """Whether what is valid with the first value of a property is valid with the second."""
+    match property_:
+        case "min_occurs":
+            return bool(second <= first)
+        case "max_occurs":
+            return second is None or (first is not None and first <= second)
+        case "nillable" | "mixed":
+            return bool(second)
+        case "abstract":
+            return not second
+        case "use":
+            return bool(second == "optional")
+        case "fixed":
+            return second is None
+        case _:  # a default: all stays valid, and an empty or absent one means something else
+            return True
+
+
+def _paired(old: Sequence[Particle], new: Sequence[Particle]) -> list[tuple[Particle, Particle]]:
+    """Particles that are one another: of the same name; else, in their order, of the same local name in another
+    namespace or letter case; else the one that is left on each side at the same place."""
+    pairs: list[tuple[int, int]] = []
+
+    def pair(same: Callable[[int, int], bool]) -> None:
+        for n in range(len(old)):
+            for m in range(len(new)):
+                if n not in [p for p, _ in pairs] and m not in [p for _, p in pairs] and same(n, m):
+                    pairs.append((n, m))
+
+    pair(lambda n, m: _label(old[n]) == _label(new[m]))
+    pair(lambda n, m: _local(old[n]).lower() == _local(new[m]).lower())
+    if len(old) == len(new) == len(pairs) + 1:
+        pair(lambda n, m: n == m and isinstance(old[n], Element) and isinstance(new[m], Element))
+    return [(old[n], new[m]) for n, m in sorted(pairs)]
+
+
+def _local(particle: Particle) -> str:
+    return particle.local_name if isinstance(particle, Element) else _label(particle)
+
+
+def _renamed(old: str, new: str) -> str:
+    names = etree.QName(old), etree.QName(new)
+    if names[0].localname == names[1].localname:
+        return f"namespace: {names[0].namespace} -> {names[1].namespace}"
+    return f"renamed: {names[0].localname} -> {names[1].localname}"
 
 
 def _moved(
-    where: str, before: list[str], after: list[str], lines: tuple[int | None, int | None]
+    where: str, old: Sequence[Particle], new: Sequence[Particle], pairs: list[tuple[Particle, Particle]], lines: _Lines
 ) -> Iterator[Difference]:
-    removed, added = [name for name in before if name not in after], [name for name in after if name not in before]
-    for name in removed:
-        yield Difference(f"{where}/{name}", "removed", *lines)
-    for name in added:
-        yield Difference(f"{where}/{name}", "added", *lines)
-    kept = [name for name in before if name not in removed], [name for name in after if name not in added]
-    if kept[0] != kept[1]:
-        yield Difference(where, f"order: {' '.join(kept[0])} -> {' '.join(kept[1])}", *lines)
+    """What is in one model alone, and what stands in another order."""
+    kept = [id(particle) for particle, _ in pairs], [id(match) for _, match in pairs]
+    for particle in old:
+        if id(particle) not in kept[0]:
+            source = line_of(particle.source) if isinstance(particle, Element) else lines[0]
+            effect = False, particle.min_occurs == 0
+            yield Difference(f"{where}/{_label(particle)}", "removed", source, lines[1], *effect)
+    for particle in new:
+        if id(particle) not in kept[1]:
+            source = line_of(particle.source) if isinstance(particle, Element) else lines[1]
+            effect = particle.min_occurs == 0, False
+            yield Difference(f"{where}/{_label(particle)}", "added", lines[0], source, *effect)
+    in_order = [_label(match) for match in sorted(_kept_in(new, kept[1]), key=lambda each: kept[1].index(id(each)))]
+    as_new = [_label(match) for match in _kept_in(new, kept[1])]
+    if in_order != as_new:
+        yield Difference(where, f"order: {' '.join(in_order)} -> {' '.join(as_new)}", *lines)
+
+
+def _kept_in(particles: Sequence[Particle], ids: list[int]) -> list[Particle]:
+    return [particle for particle in particles if id(particle) in ids]
+
+
+def _wider(wider: Wildcard | None, narrower: Wildcard | None) -> Answer:
+    if narrower is None:
+        return True
+    if wider is None or not admits_all(wider, narrower):
+        return False
+    occurs = _effect("min_occurs", narrower.min_occurs, wider.min_occurs) and _effect(
+        "max_occurs", narrower.max_occurs, wider.max_occurs
+    )
+    strictness = ("skip", "lax", "strict")
+    looser = strictness.index(wider.process_contents) <= strictness.index(narrower.process_contents)
+    return occurs and (looser or None)
 
 
 def _label(particle: Particle) -> str:
@@ -228,14 +334,6 @@ def _plain(particles: tuple[Particle, ...]) -> Iterator[Particle]:
             yield Group(particle.kind, tuple(inner), particle.min_occurs, particle.max_occurs)
         else:
             yield particle
-
-
-def _all_attributes(schema: SchemaSet, of: ComplexType) -> Wildcard | None:
-    """The attribute wildcard in force: the type's own, else that of the type it extends."""
-    if of.any_attribute is not None or of.base is None or of.derivation != "extension":
-        return of.any_attribute
-    base = schema.type(of.base, of.source)
-    return _all_attributes(schema, base) if isinstance(base, ComplexType) else None
 
 
 def _text_form(schema: SchemaSet, of: ComplexType) -> tuple[str, tuple[str, ...]]:

@@ -74,9 +74,11 @@ def _named_files(file: SchemaFile) -> Iterator[SchemaFile]:
                     "xs:redefine is not supported",
                     "include the file and derive new types",
                 )
-            if urlsplit(location).scheme:
+            scheme = urlsplit(location).scheme
+            if scheme:
+                does = "is no relative location" if scheme.lower() == "file" else "would be fetched from a network"
                 raise ContractError(
-                    file.path, line_of(reference), f"schemaLocation {location} would be fetched from a network",
+                    file.path, line_of(reference), f"schemaLocation {location} {does}",
                     "put the file beside the WSDL and name it by a relative location",
                 )  # fmt: skip
             path = file.path.parent / unquote(urlsplit(location).path)

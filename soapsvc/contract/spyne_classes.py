@@ -5,7 +5,6 @@ Spyne's defaults differ from XML Schema's (nillable everywhere, min_occurs 0), s
 
 from __future__ import annotations
 
-import keyword
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -25,41 +24,22 @@ from soapsvc.contract.schema_components import (
     Type,
     Wildcard,
 )
+from soapsvc.contract.spyne_names import BOUNDED_INTEGERS, INTEGERS, PRIMITIVES, RESERVED, STRINGS, is_reserved, unused
 from soapsvc.contract.xml_files import text_of
 from soapsvc.namespaces import XML_SCHEMA
-
-STRINGS = ("Unicode", "AnyUri", "NormalizedString", "Token", "Name", "NCName", "ID", "Language", "NMToken", "QName")
-INTEGERS = {
-    "integer": "Integer", "nonNegativeInteger": "NonNegativeInteger", "long": "Integer64", "int": "Integer32",
-    "short": "Integer16", "byte": "Integer8", "unsignedLong": "UnsignedInteger64", "unsignedInt": "UnsignedInteger32",
-    "unsignedShort": "UnsignedInteger16", "unsignedByte": "UnsignedInteger8",
-}  # fmt: skip
-PRIMITIVES = {
-    **INTEGERS, "string": "Unicode", "anyURI": "AnyUri", "normalizedString": "NormalizedString", "token": "Token",
-    "Name": "Name", "NCName": "NCName", "ID": "ID", "language": "Language", "NMTOKEN": "NMToken", "QName": "QName",
-    "decimal": "Decimal", "float": "Float", "double": "Double", "boolean": "Boolean", "dateTime": "DateTime",
-    "date": "Date", "time": "Time", "duration": "Duration", "base64Binary": "ByteArray", "anyType": "AnyXml",
-}  # fmt: skip
-"""Built-in type of XML Schema to Spyne's class of it."""
 
 _LENGTHS = {"minLength": ("min_len",), "maxLength": ("max_len",), "length": ("min_len", "max_len")}
 _BOUNDS = {
     "minInclusive": "ge", "maxInclusive": "le", "minExclusive": "gt", "maxExclusive": "lt",
     "totalDigits": "total_digits", "fractionDigits": "fraction_digits",
 }  # fmt: skip
-RESERVED = {
-    "Any", "ByteArray", "ComplexModel", "Protocol", "SelfReference", "Service", "XmlAttribute", "XmlData", "rpc",
-    "CLASSES", "NOT_EXPRESSED", "TARGET_NAMESPACE", "WSDL_SHA256", "D", *PRIMITIVES.values(),
-}  # fmt: skip
-_FIELDS_OF_SPYNE = {"Attributes", "Annotations", "Meta", "Value", "customize", "init_from", "produce", "store_as"}
-
 Keywords = tuple[tuple[str, str], ...]
 """Arguments of a call: name and Python source of the value."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpyneType:
-    """A Spyne class where it is used: its name in the module, and what customises it. type_name: see `_simple_use`."""
+    """A Spyne class where it is used: its name in the module, and what customises it."""
 
     name: str
     arguments: Keywords = ()
@@ -90,17 +70,34 @@ class SpyneClass:
 
 
 @dataclass
+class _Members:
+    """What a class has so far, that of its bases included.
+
+    locals  local names of its elements, each in one place
+    python  names of its members in Python
+    choices  how many xs:choice it has
+    """
+
+    locals: set[str] = field(default_factory=set)
+    python: set[str] = field(default_factory=set)
+    choices: int = 0
+
+
+@dataclass
 class SpyneClasses:
     """The classes of a schema, each after those that it needs, in an order that the schema alone decides.
 
     not_expressed  what Spyne has no words for, one sentence each
+    of_element     Clark name of a global element to the class that has its name, where there is one
     """
 
     schema: SchemaSet
     taken: set[str] = field(default_factory=lambda: set(RESERVED))
     classes: list[SpyneClass] = field(default_factory=list)
     not_expressed: list[str] = field(default_factory=list)
+    of_element: dict[str, str] = field(default_factory=dict)
     _names: dict[str | etree._Element, str] = field(default_factory=dict)
+    _members: dict[str, _Members] = field(default_factory=dict)
     _under_way: list[str] = field(default_factory=list)
 
     def add_everything(self, body_elements: frozenset[str]) -> None:
@@ -109,6 +106,7 @@ class SpyneClasses:
         for name in self.schema.type_names:
             self.class_of(name, "")
         for name, element in self.schema.elements.items():
+            self._global_element(element)
             if name not in body_elements:
                 self._element_class(element)
             elif element.type_name is None:
@@ -127,6 +125,9 @@ class SpyneClasses:
         of = self.schema.type(which)
         if isinstance(of, SimpleType) and of.name is None:
             return self._anonymous_simple(of, owner)
+        if which not in self._names and self._extends_one_under_way(of):
+            self._miss(owner, "its type extends a type that holds it; its place is any XML")
+            return SpyneType("AnyXml")
         if which not in self._names:
             name = self._name(etree.QName(which).localname if isinstance(which, str) else owner)
             self._names[which] = name
@@ -144,22 +145,28 @@ class SpyneClasses:
             return SpyneType(name, (("type_name", literal(etree.QName(of.name or "").localname)),))
         return SpyneType(name)
 
+    def _extends_one_under_way(self, of: Type) -> bool:
+        """Whether a type's base is a class that is not done yet: then no class of it can be made before that."""
+        while isinstance(of, ComplexType) and of.derivation == "extension" and of.base is not None:
+            if self._names.get(of.base) in self._under_way:
+                return True
+            of = self.schema.type(of.base, of.source)
+        return False
+
     def _miss(self, where: str, what: str) -> None:
         sentence = f"{where}: {what}"
         if sentence not in self.not_expressed:
             self.not_expressed.append(sentence)
 
     def _name(self, wanted: str) -> str:
-        name = wanted = identifier(wanted)
-        n = 1
-        while name in self.taken:
-            n += 1
-            name = f"{wanted}_{n}"
+        name = unused(wanted, self.taken)
         self.taken.add(name)
         return name
 
     def _primitive(self, clark: str, owner: str) -> SpyneType:
         local = etree.QName(clark).localname
+        if local in BOUNDED_INTEGERS:
+            return SpyneType("Integer", (BOUNDED_INTEGERS[local],))
         if local not in PRIMITIVES:
             self._miss(owner, f"xs:{local} is read as xs:string")
         return SpyneType(PRIMITIVES.get(local, "Unicode"))
@@ -195,7 +202,8 @@ class SpyneClasses:
         return SpyneType(base.name, tuple(a for a in base.arguments if a[0] != "type_name"))
 
     def _facets(self, of: SimpleType, owner: str) -> Keywords:
-        primitive = PRIMITIVES.get(etree.QName(self.schema.simple_base(of) or XS_ANY_TYPE).localname, "Unicode")
+        built_in = etree.QName(self.schema.simple_base(of) or XS_ANY_TYPE).localname
+        primitive = "Integer" if built_in in BOUNDED_INTEGERS else PRIMITIVES.get(built_in, "Unicode")
         arguments: list[tuple[str, str]] = []
         enumerated = [value for name, value in of.facets if name == "enumeration"]
         patterns = [value for name, value in of.facets if name == "pattern"]
@@ -226,21 +234,30 @@ class SpyneClasses:
     def _element_class(self, element: Element) -> None:
         """A class with the element's own name: of its anonymous type, or a subclass of its type's class."""
         qname = etree.QName(element.name)
-        if element.type_name is None:
-            self.use_of(element, element.local_name)
-            return
-        if element.type_name == element.name:
-            return
         base = self.use_of(element, element.local_name)
-        if element.name in self.schema.type_names:
+        is_complex = isinstance(self.schema.type_of(element), ComplexType) and base.name != "AnyXml"
+        if element.name in self.schema.type_names and element.type_name != element.name:
             self._miss(element.local_name, "a global element with the name of a type that is not its own is left out")
-            return
-        if not isinstance(self.schema.type_of(element), ComplexType) or base.name == "AnyXml":
+        elif not is_complex:
             self._miss(element.local_name, "a global element of simple type is left out")
-            return
-        name = self._name(qname.localname)
-        doc = documentation(element)
-        self.classes.append(SpyneClass(name, qname.localname, qname.namespace, base, (), doc))
+        elif element.type_name in (None, element.name):
+            self.of_element[element.name] = base.name
+        else:
+            name = self.of_element[element.name] = self._name(qname.localname)
+            self._members[name] = self._members[base.name]
+            self.classes.append(SpyneClass(name, qname.localname, qname.namespace, base, (), documentation(element)))
+
+    def _global_element(self, element: Element) -> None:
+        """Note what the declaration of a global element says and Spyne cannot: the type is all that it has."""
+        said = (("nillable", element.nillable), ("abstract", element.abstract))
+        for what in [name for name, is_so in said if is_so]:
+            self._miss(element.local_name, f"{what} is left out at a global element")
+        for kind, value in (("default", element.default), ("fixed", element.fixed)):
+            if value is not None:
+                self._miss(element.local_name, f"{kind} value {value!r} is left out at a global element")
+        head = element.source.get("substitutionGroup")
+        if head is not None:
+            self._miss(element.local_name, f"that it may stand for {head} is left out")
 
     def _complex(self, of: ComplexType, name: str) -> SpyneClass:
         base, inherits = SpyneType("ComplexModel"), False
@@ -253,6 +270,8 @@ class SpyneClasses:
                 self._miss(name, f"{what} is left out")
         if of.any_attribute is not None:
             self._miss(name, "xs:anyAttribute is left out")
+        known = self._members.get(base.name, _Members())
+        self._members[name] = _Members(set(known.locals), set(known.python), known.choices)
         members = [*self._text(of, name), *self._content(of, name, inherits), *self._attributes(of, name, inherits)]
         source = None if of.source is None else etree.QName(self._schema_name(of, name))
         qname = etree.QName(of.name) if of.name else source
@@ -276,22 +295,24 @@ class SpyneClasses:
             which = base.base
             base = self.schema.type(which)
         names = {attribute.local_name for attribute in self.schema.attributes(of)}
-        yield Member("text" if "value" in names else "value", "text", self.class_of(which, name))
+        python = unused("text" if "value" in names else "value", names)
+        yield Member(python, "text", self.class_of(which, name))
 
     def _content(self, of: ComplexType, name: str, inherits: bool) -> Iterator[Member]:
         particles: tuple[Particle, ...]
         particles = (() if of.content is None else (of.content,)) if inherits else self.schema.content(of)
-        seen: set[str] = set()
+        has = self._members[name]
+        on_the_wire = {element.local_name for element in self.schema.children(of)}
         for particle, least, most, choice in self._flat(particles, name):
             if isinstance(particle, Wildcard):
                 local, used, doc = "any", SpyneType("AnyXml"), ""
             else:
                 local, doc = particle.local_name, documentation(particle)
                 used = self.use_of(particle, f"{name}_{local}")
-            if local in seen:
+            if local in has.locals:
                 self._miss(name, f"element {local} stands in more than one place; the first alone is kept")
                 continue
-            seen.add(local)
+            has.locals.add(local)
             arguments = [*used.arguments, ("min_occurs", str(least))]
             if most != 1:
                 arguments.append(("max_occurs", '"unbounded"' if most is None else str(most)))
@@ -304,7 +325,10 @@ class SpyneClasses:
                               ("schema_tag", literal(f"{{{XML_SCHEMA}}}any")), ("nillable", "False")]  # fmt: skip
             if choice:
                 arguments.append(("xml_choice_group", literal(choice)))
-            python = f"{local}_" if local in _FIELDS_OF_SPYNE or keyword.iskeyword(local) else local
+            python = local
+            while is_reserved(python) or python in has.python or (python != local and python in on_the_wire):
+                python += "_"
+            has.python.add(python)
             if python != local:
                 arguments.append(("sub_name", literal(local)))
             yield Member(python, "element", SpyneType(used.name, tuple(arguments)), None, doc)
@@ -327,29 +351,43 @@ class SpyneClasses:
         self, particles: tuple[Particle, ...], name: str, least: int = 1, most: int | None = 1, choice: str = ""
     ) -> Iterator[tuple[Element | Wildcard, int, int | None, str]]:
         """Content as Spyne has it: one sequence; each with its occurs and the name of the choice that it is in."""
-        for n, particle in enumerate(particles):
+        for particle in particles:
             low = least * particle.min_occurs
             high = None if most is None or particle.max_occurs is None else most * particle.max_occurs
             if not isinstance(particle, Group):
+                if isinstance(particle, Element) and particle.abstract:
+                    self._miss(f"{name}.{particle.local_name}", "abstract is left out")
                 yield particle, low, high, choice
                 continue
             inner = choice
+            if (particle.min_occurs, particle.max_occurs) != (1, 1):
+                self._miss(name, "a repeated or optional group is written as single elements")
             if particle.kind == "choice":
                 self._miss(name, "xs:choice is written with optional members, after the other elements")
-                low, inner = 0, choice or f"choice{n}"
+                low, inner = 0, choice or self._new_choice(name)
             elif particle.kind == "all":
                 self._miss(name, "xs:all is written as a sequence")
-            elif (particle.min_occurs, particle.max_occurs) != (1, 1):
-                self._miss(name, "a repeated or optional group is written as single elements")
+            elif choice and len(particle.particles) > 1:
+                self._miss(name, "a sequence in an xs:choice is written as single members of that")
             yield from self._flat(particle.particles, name, low, high, inner)
+
+    def _new_choice(self, name: str) -> str:
+        """A name for one more xs:choice of a class: Spyne takes two of one name for the same choice."""
+        self._members[name].choices += 1
+        return f"choice{self._members[name].choices - 1}"
 
     def _attributes(self, of: ComplexType, name: str, inherits: bool) -> Iterator[Member]:
         taken = {child.local_name for child in self.schema.children(of)}
         for attribute in of.attributes if inherits else self.schema.attributes(of):
             local = attribute.local_name
-            if local in taken or attribute.name != local:
-                what = "has the name of an element" if local in taken else "is in a namespace"
-                self._miss(name, f"attribute {local} {what} and is left out")
+            left_out = (
+                "has the name of an element" if local in taken
+                else "is in a namespace" if attribute.name != local
+                else "has a name that Spyne keeps for itself" if is_reserved(local)
+                else ""
+            )  # fmt: skip
+            if left_out:
+                self._miss(name, f"attribute {local} {left_out} and is left out")
                 continue
             for kind, value in (("default", attribute.default), ("fixed", attribute.fixed)):
                 if value is not None:
@@ -360,17 +398,11 @@ class SpyneClasses:
 
 
 def documentation(of: Element | Attribute | Type) -> str:
-    """The text of the component's annotation, white space collapsed; "" for none."""
+    """The texts of the component's annotation, white space collapsed; "" for none."""
     if of.source is None:
         return ""
-    return text_of(of.source.find(f"{{{XML_SCHEMA}}}annotation/{{{XML_SCHEMA}}}documentation"))
-
-
-def identifier(name: str) -> str:
-    """A name of XML as one of Python."""
-    made = re.sub(r"\W", "_", name)
-    made = f"_{made}" if made[:1].isdigit() else made
-    return f"{made}_" if keyword.iskeyword(made) else made
+    texts = of.source.iterfind(f"{{{XML_SCHEMA}}}annotation/{{{XML_SCHEMA}}}documentation")
+    return " ".join(filter(None, map(text_of, texts)))
 
 
 def _is_number(primitive: str) -> bool:

@@ -41,8 +41,8 @@ class ReadTime:
 
     at       aware, UTC, to the microsecond; None: the text does not tell an instant
     trouble  None, or NO_ZONE (a wall clock somewhere: not UTC), NOT_A_TIME, or AMBIGUOUS: the wall clock showed this
-             time twice or never, at a change to or from daylight saving. `at` is then the earlier instant, read with
-             the offset in force before the change: a report is rather an hour early than later than what it tells of.
+             time twice or never, at a change to or from daylight saving. `at` is then the earlier of the two instants
+             that it may mean: a report is rather an hour early than later than what it tells of.
     """
 
     at: datetime | None
@@ -80,7 +80,7 @@ def _zoned(wall: datetime, zone: str | None) -> ReadTime:
         clock = _wall_clock(zone)
         early, late = wall.replace(tzinfo=clock, fold=0), wall.replace(tzinfo=clock, fold=1)
         trouble = AMBIGUOUS if early.utcoffset() != late.utcoffset() else None
-        return ReadTime(early.astimezone(UTC), trouble)
+        return ReadTime(min(early.astimezone(UTC), late.astimezone(UTC)), trouble)
     return ReadTime(wall.replace(tzinfo=_fixed(zone)).astimezone(UTC))
 
 

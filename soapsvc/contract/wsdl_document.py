@@ -14,7 +14,7 @@ from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
-from soapsvc.contract.document_names import document_names
+from soapsvc.contract.document_names import DOC_DATA, DocumentNames, document_names
 from soapsvc.contract.schema_components import SchemaSet
 from soapsvc.contract.schema_files import SchemaFile, schemas_of
 from soapsvc.contract.xml_files import line_of, parse_file, read_file, text_of
@@ -38,7 +38,6 @@ class Operation:
     output_element  Clark name of the child of Body in the answer; None: an empty Body, or one_way
     header_blocks   Clark names bound to the input, in the order of the binding
     one_way         there is no output message at all
-    input_message, output_message  names of the wsdl:messages; output_message None: one_way
     port_type, service  names of the components it belongs to
     documentation   of the operation in the port type, "" for none
     """
@@ -49,8 +48,6 @@ class Operation:
     output_element: str | None
     header_blocks: tuple[str, ...]
     one_way: bool
-    input_message: str
-    output_message: str | None
     port_type: str
     service: str
     documentation: str = field(default="", repr=False)
@@ -87,11 +84,6 @@ class WsdlDocument:
 
     # The schema ------------------------------------------------------------------------------------------------------
 
-    @property
-    def schema_elements(self) -> tuple[etree._Element, ...]:
-        """Every xs:schema: those inside the WSDL in its order, then those of the files that they import or include."""
-        return tuple(file.element for file in self.schema_files)
-
     @cached_property
     def schema(self) -> SchemaSet:
         """The components of all schemas together."""
@@ -101,6 +93,24 @@ class WsdlDocument:
     def document_names(self) -> frozenset[str]:
         """Local names, lower case, of the elements whose text is a document and that the schema demands nothing else
         of: DocData, and every element with base64Binary content."""
+        return self._document_names.streamed
+
+    @cached_property
+    def document_names_in_tree(self) -> frozenset[str]:
+        """Those of the elements whose text may be a document that the schema demands something of."""
+        return self._document_names.in_tree
+
+    def holds_document(self, names: Sequence[str]) -> bool:
+        """Whether an element whose name is among those kept in the tree holds a document: not where it is declared with
+        another type. One without a declaration does: what is lost would be lost in silence.
+
+        names   as in `element_declaration`
+        """
+        declared = self.schema.declaration(names)
+        return declared is None or declared.local_name.lower() == DOC_DATA or self.schema.is_base64(declared)
+
+    @cached_property
+    def _document_names(self) -> DocumentNames:
         return document_names(self.schema)
 
     def element_declaration(self, names: Sequence[str]) -> etree._Element | None:
@@ -110,10 +120,6 @@ class WsdlDocument:
         """
         declaration = self.schema.declaration(names)
         return None if declaration is None else declaration.source
-
-    def attribute_declaration(self, names: Sequence[str], attribute: str) -> etree._Element | None:
-        """The xs:attribute (or xs:anyAttribute) that declares an attribute of the element that `names` lead to."""
-        return self.schema.attribute_source(names, attribute)
 
     def mark(self, component: etree._Element | Sequence[str] | None) -> str | None:
         """How well a construct is known: DOCUMENTED, SIBLING or INFERRED; None where the file says nothing.
@@ -237,8 +243,6 @@ class WsdlDocument:
             output_element=None if output_message is None else self._body_element(bound, "output", output_message),
             header_blocks=tuple(self._header_blocks(bound)),
             one_way=one_way,
-            input_message=input_message.get("name", ""),
-            output_message=None if output_message is None else output_message.get("name", ""),
             port_type=port_type.get("name", ""),
             service=service.get("name", ""),
             documentation=text_of(abstract.find(_w("documentation"))),

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -35,7 +36,7 @@ Serve = Callable[..., PushService]
 
 def push(n: int = 1, root: str = ROOT) -> Push:
     raw = Content.of(SECRET.encode())
-    return Push(Arrival(AT, "192.0.2.1"), raw, PushKind.REPORT, root, None, f"S-{n}", None, None, (), (), {})
+    return Push(Arrival(AT, "192.0.2.1"), raw, PushKind.REPORT, root, None, f"S-{n}", None, None, (), (), {}, "0" * 64)
 
 
 def take(accepted: Push, verdict: Verdict) -> Accepted:
@@ -243,3 +244,98 @@ def test_a_one_way_operation_is_answered_by_nothing(serve: Serve) -> None:
     service = serve((OUTPUT, ""), (BOUND_OUTPUT, ""), accept=lambda p, v: seen.append(p) or take(p, v))  # type: ignore[func-returns-value]
     assert service.dispatch(push(), VERDICT) == b""
     assert len(seen) == 1
+
+
+# What the acknowledgement cannot hold --------------------------------------------------------------------------------
+
+REAL_ID = "1k0z12ct1vsspsqchwyj"
+
+
+def acknowledged(service: PushService, submit_id: str | None) -> str | None:
+    """The SubmitId in the acknowledgement of a push; a redelivery gets the same bytes."""
+    one = replace(push(), submit_id=submit_id)
+    answer = service.dispatch(one, VERDICT)
+    assert service.dispatch(one, VERDICT) == answer
+    return body(answer).findtext(f".//{TNS}SubmitId")
+
+
+def store(accepted: Push, verdict: Verdict) -> Accepted:
+    return Accepted(REAL_ID, AT, accepted.submit_id)
+
+
+@pytest.mark.parametrize("submit_id", ["a\x01b", "a\0b", "\ufffe", "\ud800"], ids=ascii)
+def test_a_submit_id_with_a_character_that_xml_does_not_have_is_left_out(wsdl: WsdlDocument, submit_id: str) -> None:
+    assert acknowledged(PushService(wsdl, store), submit_id) is None
+
+
+def limited(characters: int, occurs: str = "") -> tuple[str, str]:
+    """The acknowledgement with a SubmitId of so many characters."""
+    own = f"""<xs:element name="SubmitId"{occurs}><xs:simpleType><xs:restriction base="xs:string">
+        <xs:maxLength value="{characters}"/></xs:restriction></xs:simpleType></xs:element>"""
+    return ACK_TYPE, ACK_TYPE.replace(SUBMIT_ID, own)
+
+
+def test_a_submit_id_that_is_too_long_for_the_acknowledgement_is_left_out_where_it_may_be(serve: Serve) -> None:
+    service = serve(limited(10, ' minOccurs="0"'), accept=store)
+    assert acknowledged(service, "0123456789") == "0123456789"
+    assert acknowledged(service, "0123456789a") is None
+
+
+def test_a_submit_id_that_is_too_long_is_the_stored_id_where_there_must_be_one(serve: Serve) -> None:
+    service = serve(limited(20), accept=store)
+    assert acknowledged(service, "0" * 21) == REAL_ID
+    assert acknowledged(service, "a\x01b") == REAL_ID
+    assert acknowledged(service, None) == REAL_ID
+
+
+def test_a_submit_id_that_must_be_there_and_has_no_room_for_the_stored_id_is_refused_at_start_up(serve: Serve) -> None:
+    with pytest.raises(ContractError, match="would not be valid") as refused:
+        serve(limited(19))
+    assert refused.value.line
+
+
+def acknowledgement(content: str) -> tuple[str, str]:
+    """Another declaration of the acknowledgement's type."""
+    return ACK_TYPE, f'<xs:complexType name="JobDocumentTransmitResultAckType">{content}</xs:complexType>'
+
+
+ACK_ELEMENT = '<xs:element name="JobDocumentTransmitResultAck" type="tns:JobDocumentTransmitResultAckType">'
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        *((ACK_ELEMENT, ACK_ELEMENT.replace("tns:JobDocumentTransmitResultAckType", f"xs:{of}"))
+          for of in ("string", "boolean", "anyType")),
+        *(acknowledgement(f'<xs:sequence><xs:element name="{name}" type="xs:{of}"/></xs:sequence>')
+          for name, of in (("SubmitId", "int"), ("SubmissionTime", "long"), ("SubmissionTime", "date"),
+                           ("Status", "dateTime"), ("SubmitId", "base64Binary"), ("SubmitId", "boolean"))),
+    ],
+)  # fmt: skip
+def test_a_type_that_cannot_say_what_stands_there_is_refused_with_the_line(serve: Serve, edit: tuple[str, str]) -> None:
+    with pytest.raises(ContractError, match="demands JobDocumentTransmitResultAck") as refused:
+        serve(edit)
+    assert refused.value.line
+
+
+@pytest.mark.parametrize("of", ["xs:int", "xs:base64Binary", "xs:anyType"])
+def test_an_optional_member_of_a_type_that_cannot_say_it_stays_away(serve: Serve, of: str) -> None:
+    members = f'<xs:element name="StatusCode" type="xs:int"/><xs:element name="SubmitId" type="{of}" minOccurs="0"/>'
+    service = serve(acknowledgement(f"<xs:sequence>{members}</xs:sequence>"))
+    assert acknowledged(service, "S-1") is None
+
+
+def test_a_status_that_may_hold_a_status_is_filled_once(serve: Serve) -> None:
+    code = '<xs:element name="StatusCode" type="xs:int"/>'
+    status = f'<xs:sequence>{code}<xs:element name="Status" type="tns:Nested" minOccurs="0"/></xs:sequence>'
+    old, new = acknowledgement('<xs:sequence><xs:element name="Status" type="tns:Nested"/></xs:sequence>')
+    service = serve((old, f'{new}<xs:complexType name="Nested">{status}</xs:complexType>'))
+    assert [e.tag.removeprefix(TNS) for e in body(service.dispatch(push(), VERDICT))[0].iter()][1:] == [
+        "Status", "StatusCode",
+    ]  # fmt: skip
+
+
+def test_a_member_that_must_occur_twice_occurs_twice(serve: Serve) -> None:
+    twice = '<xs:sequence><xs:element name="StatusCode" type="xs:int" minOccurs="2" maxOccurs="3"/></xs:sequence>'
+    answer = serve(acknowledgement(twice)).dispatch(push(), VERDICT)
+    assert [e.text for e in body(answer)[0]] == ["0", "0"]

@@ -198,7 +198,7 @@ def test_a_header_block_may_have_soap_attributes_that_its_type_does_not_have(tmp
 
 
 def test_schemas_that_do_not_compile_are_said_at_start_up(tmp_path):
-    with pytest.raises(ContractError, match=r"made\.wsdl: the schemas do not compile"):
+    with pytest.raises(ContractError, match=r"made\.wsdl, line 4: the schemas do not compile"):
         CompiledSchema(a_wsdl(tmp_path, schema('<xs:element name="Push" type="xs:int" default="x"/>')))
 
 

@@ -143,13 +143,6 @@ def test_a_declaration_is_found_by_the_names_that_lead_to_it(wsdl: WsdlDocument)
     element = wsdl.element_declaration(DOC_DATA)
     assert element is not None
     assert element.get("type") == "tns:DocDataType"
-    attribute = wsdl.attribute_declaration(DOC_DATA, "format")
-    assert attribute is not None
-    assert attribute.get("use") == "required"
-    assert wsdl.attribute_declaration(DOC_DATA, "encoding") is None
-    actor = wsdl.attribute_declaration([f"{HEADER}Response"], "{http://schemas.xmlsoap.org/soap/envelope/}actor")
-    assert actor is not None
-    assert wsdl.mark(actor) == "INFERRED"
 
 
 def test_documents_are_doc_data_and_whatever_is_base64_binary(wsdl: WsdlDocument, load: Load) -> None:

@@ -1,0 +1,67 @@
+"""What `contract diff` says of two contracts is held against random messages, judged by libxml2 under both."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from lxml import etree
+
+from soapsvc.contract.compiled_schema import CompiledSchema
+from soapsvc.contract.contract_difference import contract_difference
+from soapsvc.contract.wsdl_document import WsdlDocument
+from soapsvc.errors import ContractError
+from soapsvc.shipped import WSDL_FILE
+from tests.contract.instances import Instances, edited
+
+HARD = Path(__file__).parent / "hard.wsdl"
+EDITS = 60  # of each file
+MESSAGES = 25  # by each contract
+
+
+def valid(compiled: CompiledSchema, message: etree._Element) -> bool:
+    with compiled.deciding() as schema:
+        return schema.validate(message)
+
+
+def messages(document: WsdlDocument, compiled: CompiledSchema, chance: random.Random) -> list[etree._Element]:
+    """Pushes by a contract: those that libxml2 agrees to."""
+    operation = document.operations[0]
+    make = Instances(document.schema, chance)
+    made = [make.element(document.schema.elements[operation.input_element]) for _ in range(MESSAGES)]
+    return [message for message in made if valid(compiled, message)]
+
+
+@pytest.mark.parametrize("source", [WSDL_FILE, HARD], ids=lambda source: source.name)
+def test_whatever_the_class_of_an_edit_promises_is_so(source: Path, tmp_path: Path) -> None:
+    chance = random.Random(20121104)
+    old = WsdlDocument.load(source)
+    compiled = CompiledSchema(old)
+    sent = messages(old, compiled, chance)
+    assert len(sent) > MESSAGES / 2, "the messages are made by the schema"
+    refuted, said_no, shown = [], 0, 0
+    for n in range(EDITS):
+        path = tmp_path / f"{n}.wsdl"
+        path.write_bytes(etree.tostring(edited(old.root, chance)))
+        try:
+            new = WsdlDocument.load(path)
+            compiled_new = CompiledSchema(new)
+        except ContractError:
+            continue
+        found = contract_difference(old, new)
+        for name, promise, written, by, under in (
+            ("old under new", found.old_valid_under_new, sent, compiled, compiled_new),
+            ("new under old", found.new_valid_under_old, messages(new, compiled_new, chance), compiled_new, compiled),
+        ):
+            assert by is not under
+            fits = [valid(under, message) for message in written]
+            if promise is True and not all(fits):
+                witness = etree.tostring(written[fits.index(False)])[:600]
+                refuted.append((n, name, found.differences, witness))
+            elif promise is False:
+                said_no += 1
+                shown += not all(fits)
+    assert refuted == []
+    assert said_no > EDITS / 4
+    assert shown > said_no * 0.6, f"of {said_no} refusals {shown} were shown by a message"
