@@ -1,4 +1,4 @@
-"""`soapsvc contract`: the WSDL in force, and the Spyne classes that are generated from it."""
+"""`soapsvc contract`: the WSDL in force, the Spyne classes that are generated from it, and what it is held against."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from soapsvc.cli.contract_desk import diff, verify
 from soapsvc.cli.options import FILE, config_option, json_option, wsdl_option
 from soapsvc.cli.output import facts, print_json, show, tell, text
 from soapsvc.shipped import WSDL_FILE
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 @click.group(short_help="The WSDL in force, and its Spyne classes.")
 def contract() -> None:
     """The WSDL in force, and what is made from it."""
+
+
+contract.add_command(verify)
+contract.add_command(diff)
 
 
 @contract.command("show")
@@ -84,9 +89,12 @@ def _load(wsdl: Path | None, config: Path | None) -> WsdlDocument:
     from soapsvc.settings import load_settings
 
     path = load_settings({"wsdl": wsdl}, config).wsdl or WSDL_FILE
+    from soapsvc.contract.compiled_schema import CompiledSchema
     from soapsvc.contract.wsdl_document import WsdlDocument
 
-    return WsdlDocument.load(path)
+    document = WsdlDocument.load(path)
+    CompiledSchema(document)  # the components of a schema that does not compile lead anywhere
+    return document
 
 
 def _acknowledgement(operation: Operation) -> str:

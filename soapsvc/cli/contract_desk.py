@@ -1,0 +1,164 @@
+"""`soapsvc contract verify` and `diff`: a WSDL held against the rules for WSDLs, and against another WSDL."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from soapsvc.cli.options import FILE, config_option, json_option
+from soapsvc.cli.output import count, facts, print_json, show, table, tell, text
+from soapsvc.shipped import WSDL_FILE
+
+if TYPE_CHECKING:
+    from soapsvc.contract.contract_difference import ContractDifference
+    from soapsvc.contract.wsdl_rules import Judged
+
+SERVED = "served"
+_FETCH_SECONDS = 15
+_COLOURS = {"pass": "green", "fail": "red", "identical": "green", "compatible": "yellow", "breaking": "red"}
+
+
+@click.command(short_help="A WSDL held against WSDL 1.1 and the Basic Profile.")
+@click.argument("source", required=False, metavar="[FILE|URL]")
+@config_option
+@json_option
+def verify(source: str | None, config: Path | None, as_json: bool) -> int:
+    """Hold a WSDL against WSDL 1.1 and each rule of the WS-I Basic Profile 1.1 that applies to a WSDL.
+
+    The one in force unless FILE or URL is given; `served` is what the running receiver serves. Exit 1 when a rule is
+    broken.
+    """
+    from soapsvc.contract.wsdl_rules import verify as judge
+
+    with _wsdl(source, config) as path:
+        judged = judge(path)
+    failed = [one for one in judged if one.outcome == "fail"]
+    if as_json:
+        print_json({"source": str(source or path), "rules": [_rule_object(one) for one in judged]})
+        return 1 if failed else 0
+    show(
+        table(
+            ("rule", "outcome", "what is wanted"),
+            ((one.numbers, text(one.outcome, _COLOURS.get(one.outcome, "dim")), one.sentence) for one in judged),
+            whole=("rule", "outcome"),
+        )
+    )
+    for one in failed:
+        show("", text(f"{one.numbers}: {one.sentence}", "bold"),
+             facts((f"{breach.file}, line {breach.line}" if breach.line else breach.file, breach.found)
+                   for breach in one.breaches))  # fmt: skip
+    outcomes = Counter(one.outcome for one in judged)
+    tell(", ".join(f"{outcomes[outcome]} {outcome}" for outcome in ("pass", "fail", "not applicable")))
+    return 1 if failed else 0
+
+
+def _rule_object(judged: Judged) -> dict[str, object]:
+    return {
+        "rule": judged.numbers,
+        "sentence": judged.sentence,
+        "outcome": judged.outcome,
+        "breaches": [{"file": one.file, "line": one.line, "found": one.found} for one in judged.breaches],
+    }
+
+
+@click.command(short_help="In what way two WSDLs differ.")
+@click.argument("old", metavar="OLD")
+@click.argument("new", metavar="NEW")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a page as well.")
+@config_option
+@json_option
+def diff(old: str, new: str, html: Path | None, config: Path | None, as_json: bool) -> int:
+    """In what way NEW differs from OLD, component by component; each a FILE, a URL, `shipped` or `served`.
+
+    \b
+    identical   no message and no answer is judged otherwise
+    compatible  what is valid by OLD is valid by NEW: a sender that was not changed goes on
+    breaking    it is not, or that cannot be shown
+
+    Exit 1 when the contract breaks. `served` is what the running receiver serves, `shipped` the file of soapsvc.
+    """
+    from soapsvc.contract.contract_difference import as_object, contract_difference
+    from soapsvc.contract.wsdl_document import WsdlDocument
+
+    with _wsdl(old, config) as old_path, _wsdl(new, config) as new_path:
+        found = contract_difference(WsdlDocument.load(old_path), WsdlDocument.load(new_path))
+    if html is not None:
+        from soapsvc.cli.difference_page import difference_page
+
+        try:
+            html.write_text(difference_page(old, new, found), encoding="utf-8")
+        except OSError as error:
+            raise click.UsageError(f"{html} cannot be written: {error.strerror}") from error
+        tell(f"wrote {html}")
+    if as_json:
+        print_json(as_object(found))
+    else:
+        _show_difference(old, new, found)
+    return 1 if found.contract == "breaking" else 0
+
+
+def _show_difference(old: str, new: str, found: ContractDifference) -> None:
+    said = {True: "yes", False: "no", None: "not known"}
+    show(
+        facts(
+            (
+                ("messages", text(found.messages, _COLOURS[found.messages])),
+                ("contract", text(found.contract, _COLOURS[found.contract])),
+                (f"is a push by {old} valid by {new}?", said[found.old_valid_under_new]),
+                (f"is a push by {new} valid by {old}?", said[found.new_valid_under_old]),
+            )
+        )
+    )
+    if found.differences:
+        show(
+            "",
+            table(
+                ("class", "line", "line", "where", "what"),
+                (
+                    (text(one.class_, _COLOURS[one.class_]), one.old_line, one.new_line, one.where, one.what)
+                    for one in found.differences
+                ),
+                right=("line",),
+                whole=("class", "line"),
+            ),
+        )
+    tell(count(len(found.differences), "difference"))
+
+
+@contextmanager
+def _wsdl(source: str | None, config: Path | None) -> Iterator[Path]:
+    """The file that a word of the command line means; what comes from a URL is gone when the block ends."""
+    from soapsvc.settings import load_settings
+
+    if source == "shipped":
+        yield WSDL_FILE
+        return
+    if source is None:
+        yield load_settings(config=config).wsdl or WSDL_FILE
+        return
+    if source == SERVED:
+        source = f"http://{load_settings(config=config).listen}/push?wsdl"
+    if not source.lower().startswith(("http://", "https://")):
+        yield FILE.convert(source, None, None)
+        return
+    with tempfile.TemporaryDirectory(prefix="soapsvc-contract-") as folder:
+        path = Path(folder) / "fetched.wsdl"
+        path.write_bytes(_fetched(source))
+        yield path
+
+
+def _fetched(url: str) -> bytes:
+    import requests
+
+    try:
+        answer = requests.get(url, timeout=_FETCH_SECONDS)
+        answer.raise_for_status()
+    except requests.RequestException as error:
+        raise click.UsageError(f"{url} cannot be read: {error}") from error
+    return answer.content
