@@ -9,8 +9,9 @@ from typing import Any, TextIO
 
 import structlog
 
-# without the local variables: a credential may be among them
-_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+# Tracebacks without the local variables: a credential may be among them.
+_AS_OBJECT = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+_AS_TEXT = structlog.dev.plain_traceback
 
 
 def configure_logs(log_format: str = "text", level: int = logging.INFO) -> None:
@@ -25,16 +26,23 @@ def configure_logs(log_format: str = "text", level: int = logging.INFO) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
     ]
     if log_format == "json":
-        drawn: list[Any] = [_TRACEBACKS, structlog.processors.JSONRenderer()]
+        drawn: list[Any] = [_AS_OBJECT, structlog.processors.JSONRenderer()]
     else:
-        drawn = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), timestamp_key="at")]
+        drawn = [structlog.dev.ConsoleRenderer(colors=out.isatty(), timestamp_key="at", exception_formatter=_AS_TEXT)]
     structlog.configure(
         processors=[*shared, *drawn],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(out),
+        logger_factory=structlog.WriteLoggerFactory(out),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(stream=out, level=max(level, logging.WARNING), format="%(levelname)s %(name)s %(message)s")
+    of_libraries = logging.StreamHandler(out)
+    of_libraries.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *drawn],
+        )
+    )
+    logging.basicConfig(handlers=[of_libraries], level=max(level, logging.WARNING))
     # Each request that finds no idle thread is a warning there, so under load each request is one.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     # Spyne logs whole documents at error level when one does not validate.
@@ -47,16 +55,24 @@ def silence_logs() -> None:
 
 
 class _Unfailing:
-    """A stream that loses what cannot be written: a log on a full disk must not take away the answer to a sender."""
+    """A stream that loses what cannot be written: a log on a full disk must not take away the answer to a sender.
 
-    def __init__(self, stream: TextIO):
+    stream  None: it was closed before the program began
+    """
+
+    def __init__(self, stream: TextIO | None):
         self._stream = stream
 
     def write(self, text: str) -> int:
         with contextlib.suppress(OSError, ValueError):  # ValueError: closed
-            self._stream.write(text)
+            if self._stream is not None:
+                self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
         with contextlib.suppress(OSError, ValueError):
-            self._stream.flush()
+            if self._stream is not None:
+                self._stream.flush()
+
+    def isatty(self) -> bool:
+        return self._stream is not None and self._stream.isatty()

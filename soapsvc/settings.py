@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from soapsvc.errors import SettingsError
@@ -27,9 +27,11 @@ PREFIX = "SOAPSVC_"
 NOT_SETTINGS = frozenset({"SOAPSVC_DEBUG", "SOAPSVC_PUSH_PASSWORD"})
 """Variables of ours that set nothing here: the command line reads them itself."""
 _HASH = re.compile(  # what werkzeug.security makes
-    r"(?:scrypt(?::(?P<n>[0-9]{1,7}):[1-9][0-9]{0,2}:[1-9][0-9]?)?|pbkdf2:(?P<digest>\w+)(?::[1-9][0-9]{0,8})?)"
+    r"(?:scrypt(?::(?P<n>[0-9]{1,7}):(?P<r>[1-9][0-9]{0,2}):(?P<p>[1-9][0-9]?))?|pbkdf2:(?P<digest>\w+)(?::[1-9][0-9]{0,8})?)"
     r"\$[^$\s]+\$[0-9a-f]+"
 )
+_STORE_URL = re.compile(r"(?:sqlite|postgresql)(?:\+\w+)?://.*")
+_USERINFO = re.compile(r"^(\w[\w+.-]*://)?.*@", re.DOTALL)  # to the last @: what is no URL may hold several
 _KUBERNETES_SERVICE_LINK = re.compile(r"SOAPSVC_(SERVICE_(HOST|PORT)|PORT)(_\w+)?")
 
 
@@ -40,15 +42,18 @@ def _is_password_hash(value: SecretStr) -> bool:
         return False
     if parts["digest"] is not None:
         return parts["digest"] in hashlib.algorithms_available
-    cost = int(parts["n"] or 2)
-    return cost > 1 and cost & (cost - 1) == 0  # RFC 7914, 6: a power of two
+    if parts["n"] is None:
+        return True
+    n, r, p = int(parts["n"]), int(parts["r"]), int(parts["p"])
+    lawful = 1 < n < 2 ** (16 * r) and n & (n - 1) == 0  # RFC 7914, 2: a power of two
+    return lawful and 128 * r * (n + 2 + p) <= 132 * n * r * p < 2**31  # the memory that werkzeug lets OpenSSL have
 
 
 class Settings(BaseSettings):
     """Everything that can be set; README.md and docs/settings.md list it from here."""
 
     model_config = SettingsConfigDict(env_prefix="SOAPSVC_", env_ignore_empty=True, extra="forbid", frozen=True,
-                                      hide_input_in_errors=True)  # fmt: skip
+                                      hide_input_in_errors=True, allow_inf_nan=False)  # fmt: skip
 
     listen: str = Field("127.0.0.1:8080", description="HOST:PORT of the public listener; port 0: any free one")
     admin: str = Field("127.0.0.1:8081", description="HOST:PORT of the admin listener; port 0: any free one")
@@ -98,6 +103,16 @@ class Settings(BaseSettings):
     )
     log_format: str = Field("text", pattern="^(text|json)$", description="text or json, one line an event, on stderr")
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_of_its_kind(cls, value: Any, info: ValidationInfo) -> Any:
+        # pydantic takes true for 1, and ip_network(1) is 0.0.0.1/32
+        name = str(info.field_name)
+        items = value if is_list(name) and isinstance(value, list | tuple) else ()
+        if isinstance(value, bool) or any(not isinstance(item, str | Network) for item in items):
+            raise ValueError(_kind(name))
+        return value
+
     @field_validator("listen", "admin")
     @classmethod
     def _is_host_and_port(cls, value: str) -> str:
@@ -112,9 +127,18 @@ class Settings(BaseSettings):
     def _is_http_url(cls, value: str | None) -> str | None:
         if value is None:
             return value
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment or parts.query:
-            raise ValueError("an absolute http or https URL without query, such as https://reports.example.com/push")
+        if not _is_public_url(value):
+            raise ValueError(
+                "an absolute http or https URL without user, password and query, such as "
+                "https://reports.example.com/push"
+            )
+        return value
+
+    @field_validator("inbox")
+    @classmethod
+    def _is_store_url(cls, value: str) -> str:
+        if not _STORE_URL.fullmatch(value):
+            raise ValueError("the URL of a store in SQLite or PostgreSQL, such as sqlite:///soapsvc-inbox.db")
         return value
 
     @field_validator("basic_users")
@@ -270,9 +294,16 @@ def _sentence(problem: Any, given: Mapping[str, Any], origin: Mapping[str, str])
     found = given.get(name)
     if is_list(name) and isinstance(found, list | tuple) and len(problem["loc"]) > 1:
         found = found[int(problem["loc"][1])]
-    reads = "" if is_secret(name) else f" reads {str(found)!r}" if isinstance(found, str | Path) else f" is {found!r}"
-    wanted = _wanted(problem, message)
-    return f"{name} (from {origin.get(name, 'the default')}){reads}; wanted: {wanted}"
+    return f"{name} (from {origin.get(name, 'the default')}){_reads(name, found)}; wanted: {_wanted(problem, message)}"
+
+
+def _reads(name: str, found: Any) -> str:
+    if is_secret(name):
+        return ""
+    if isinstance(found, str | Path):
+        shown = without_userinfo(str(found)) if name in ("inbox", "public_url") else str(found)
+        return f" reads {shown!r}"
+    return f" is {json.dumps(found) if isinstance(found, bool) else repr(found)}"
 
 
 def _wanted(problem: Any, message: str) -> str:
@@ -284,12 +315,28 @@ def _wanted(problem: Any, message: str) -> str:
             return str(context["expected"])
         case "string_pattern_mismatch":
             return "one of " + ", ".join(str(context["pattern"]).strip("^$()").split("|"))
-        case "int_parsing" | "int_type" | "int_from_float":
-            return "a whole number"
-        case "float_parsing" | "float_type":
-            return "a number"
-        case _:
+        case "value_error":
+            return message
+        case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal":
             return message.removeprefix("Input should be ")
+        case _:
+            return _kind(str(problem["loc"][0]))
+
+
+def _kind(name: str) -> str:
+    """What a value of the setting has to be, where nothing narrower is wanted."""
+    annotation: Any = Settings.model_fields[name].annotation
+    if is_list(name) or is_table(name):
+        return f"a {'list' if is_list(name) else 'table'} of texts, such as {example(name)}"
+    if annotation is Conformance:
+        *others, last = (repr(str(degree)) for degree in Conformance)
+        return f"{', '.join(others)} or {last}"
+    return {int: "a whole number", float: "a number", Path | None: "the path of a file"}.get(annotation, "text")
+
+
+def without_userinfo(url: str) -> str:
+    """The URL, or what was given for one, to be shown: user and password as ***."""
+    return _USERINFO.sub(r"\1***@", url)
 
 
 def is_list(name: str) -> bool:
@@ -318,9 +365,19 @@ def host_and_port(address: str) -> tuple[str, int]:
     """HOST:PORT or [IPv6]:PORT taken apart; ValueError says what was wanted."""
     host, colon, port = address.rpartition(":")
     host = host.strip("[]")
-    if not colon or not host or not port.isdigit() or int(port) > 65535:
+    if not colon or not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
         raise ValueError(f"{address!r} is not HOST:PORT (127.0.0.1:8080, [::1]:8080)")
     return host, int(port)
+
+
+def _is_public_url(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        _ = parts.port  # looked at for the ValueError
+    except ValueError:
+        return False
+    bare = not (parts.fragment or parts.query or "@" in parts.netloc)
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and bare
 
 
 def _is_loopback(host: str) -> bool:

@@ -6,12 +6,13 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
-from werkzeug.security import generate_password_hash
+from werkzeug.security import check_password_hash, generate_password_hash
 
 from soapsvc.cli.settings_page import settings_page
 from soapsvc.errors import SettingsError
 from soapsvc.records import Conformance
 from soapsvc.settings import OwnSettings, Settings, load_settings
+from tests.pushing import soapsvc
 
 HASH = generate_password_hash("correct horse", method="pbkdf2:sha256:1")
 
@@ -134,7 +135,36 @@ def test_variables_that_the_command_line_reads_itself_are_no_error(monkeypatch: 
         ('listen = "8080"',
          "listen (from soapsvc.toml, line 1) reads '8080'; wanted: HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080"),
         ("listen = 8080",
-         "listen (from soapsvc.toml, line 1) is 8080; wanted: a valid string"),
+         "listen (from soapsvc.toml, line 1) is 8080; wanted: text"),
+        ("quarantine_max_bytes = false",
+         "quarantine_max_bytes (from soapsvc.toml, line 1) is false; wanted: a whole number"),
+        ("threads = true", "threads (from soapsvc.toml, line 1) is true; wanted: a whole number"),
+        ("threads = 1.5", "threads (from soapsvc.toml, line 1) is 1.5; wanted: a whole number"),
+        ("threads = [8]", "threads (from soapsvc.toml, line 1) is [8]; wanted: a whole number"),
+        ("shutdown_seconds = true", "shutdown_seconds (from soapsvc.toml, line 1) is true; wanted: a number"),
+        ("request_seconds = inf", "request_seconds (from soapsvc.toml, line 1) is inf; wanted: a number"),
+        ("request_seconds = nan", "request_seconds (from soapsvc.toml, line 1) is nan; wanted: a number"),
+        ("allowed_sources = [1]",
+         "allowed_sources (from soapsvc.toml, line 1) is [1]; wanted: a list of texts, such as [\"192.0.2.0/24\"]"),
+        ('allowed_sources = "10.0.0.0/8"',
+         "allowed_sources (from soapsvc.toml, line 1) reads '10.0.0.0/8'; "
+         'wanted: a list of texts, such as ["192.0.2.0/24"]'),
+        ("trusted_proxies = true",
+         'trusted_proxies (from soapsvc.toml, line 1) is true; wanted: a list of texts, such as ["192.0.2.0/24"]'),
+        ("extra_charsets = [[]]",
+         'extra_charsets (from soapsvc.toml, line 1) is [[]]; wanted: a list of texts, such as ["windows-1250"]'),
+        ("wsdl = 5", "wsdl (from soapsvc.toml, line 1) is 5; wanted: the path of a file"),
+        ("conformance = true",
+         "conformance (from soapsvc.toml, line 1) is true; wanted: 'strict', 'guarded' or 'observe'"),
+        ("log_format = 5", "log_format (from soapsvc.toml, line 1) is 5; wanted: text"),
+        ("basic_users = 5",
+         'basic_users (from soapsvc.toml, line 1); wanted: a table of texts, such as {"vendor": "scrypt:32768:8:1$…"}'),
+        ("[basic_users]\nvendor = 5",
+         'basic_users (from soapsvc.toml, line 1); wanted: a table of texts, such as {"vendor": "scrypt:32768:8:1$…"}'),
+        ("admin_password_hash = true", "admin_password_hash (from soapsvc.toml, line 1); wanted: text"),
+        ('public_url = "http://reports.example.com:99999/push"',
+         "public_url (from soapsvc.toml, line 1) reads 'http://reports.example.com:99999/push'; wanted: an absolute http "
+         "or https URL without user, password and query, such as https://reports.example.com/push"),
         ('conformance = "lax"',
          "conformance (from soapsvc.toml, line 1) reads 'lax'; wanted: 'strict', 'guarded' or 'observe'"),
         ('log_format = "xml"', "log_format (from soapsvc.toml, line 1) reads 'xml'; wanted: one of text, json"),
@@ -143,7 +173,7 @@ def test_variables_that_the_command_line_reads_itself_are_no_error(monkeypatch: 
          "wanted: a CIDR range without host bits, such as 192.0.2.0/24 or 2001:db8::/32"),
         ('public_url = "reports.example.com"',
          "public_url (from soapsvc.toml, line 1) reads 'reports.example.com'; "
-         "wanted: an absolute http or https URL without query, such as https://reports.example.com/push"),
+         "wanted: an absolute http or https URL without user, password and query, such as https://reports.example.com/push"),
         ('admin = "0.0.0.0:8081"', "admin is 0.0.0.0:8081, outside loopback, without a credential: set admin_user and "
          "admin_password_hash (soapsvc password), or listen on 127.0.0.1"),
         ('admin_user = "me"', "admin_user and admin_password_hash go together: set both or none"),
@@ -188,11 +218,65 @@ def test_a_password_where_a_hash_belongs_is_refused_and_not_shown(text: str) -> 
     assert "basic_users" in sentence or "admin_password_hash" in sentence
 
 
+@pytest.mark.parametrize(
+    "url", ["https://me:s3cret@reports.example.com/push", "https://me@x/", "me:s3cret@x", "http://me:s3c/ret@x"]
+)
+def test_a_public_url_with_a_user_is_refused_and_no_password_shown(url: str) -> None:
+    sentence = wrong(f'public_url = "{url}"')
+    assert "wanted: an absolute http or https URL without user, password and query" in sentence
+    assert "s3c" not in sentence
+    assert "ret@" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("i.db", "i.db"),
+        ("", ""),
+        ("mysql://me:s3cret@db/inbox", "mysql://***@db/inbox"),
+        ("sqlite:i.db", "sqlite:i.db"),
+    ],
+)
+def test_an_inbox_that_no_store_can_be_is_refused_and_no_password_shown(url: str, shown: str) -> None:
+    assert wrong(f'inbox = "{url}"') == (
+        f"inbox (from soapsvc.toml, line 1) reads {shown!r}; "
+        "wanted: the URL of a store in SQLite or PostgreSQL, such as sqlite:///soapsvc-inbox.db"
+    )
+
+
+@pytest.mark.parametrize("url", ["sqlite:///i.db", "postgresql://h/i", "postgresql+psycopg://u:p@h/i"])
+def test_an_inbox_in_sqlite_or_postgresql_is_taken(url: str) -> None:
+    assert load_settings({"inbox": url}).inbox == url
+
+
 def test_a_secret_in_the_environment_that_is_not_json_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOAPSVC_BASIC_USERS", "vendor:open sesame")
     sentence = wrong()
     assert "open sesame" not in sentence
     assert "JSON object" in sentence
+
+
+@pytest.mark.parametrize(
+    "made_up",
+    ["pbkdf2:nosuch:1$salt$abcd", "pbkdf2:sha256:0$salt$abcd", "scrypt:1:2$x$ab", "scrypt:3:8:1$salt$abcd",
+     "scrypt:1:8:1$salt$abcd", "scrypt:16:8:1$salt$abcd", "scrypt:65536:1:1$salt$abcd", "scrypt:8388608:8:1$salt$abcd",
+     "scrypt:32768:8:1$salt$", "scrypt:32768:8:1$$abcd", "sha256$salt$abcd"],
+)  # fmt: skip
+def test_a_hash_that_no_password_can_be_held_against_is_refused(made_up: str) -> None:
+    assert "a hash made by `soapsvc password`" in wrong(f'[basic_users]\nvendor = "{made_up}"\n')
+
+
+def test_what_the_command_prints_is_taken() -> None:
+    printed = soapsvc("password", input="correct horse\n").stdout.strip()
+    Path("soapsvc.toml").write_text(f'[basic_users]\nvendor = "{printed}"\n')
+    assert check_password_hash(load_settings().basic_users["vendor"].get_secret_value(), "correct horse")
+
+
+@pytest.mark.parametrize("method", ["scrypt", "scrypt:1024:8:1", "pbkdf2", "pbkdf2:sha512:1"])
+def test_a_hash_that_werkzeug_made_is_taken(method: str) -> None:
+    made = generate_password_hash("correct horse", method=method)
+    Path("soapsvc.toml").write_text(f'[basic_users]\nvendor = "{made}"\n')
+    assert load_settings().basic_users["vendor"].get_secret_value() == made
 
 
 def test_a_user_name_with_a_colon_is_refused() -> None:

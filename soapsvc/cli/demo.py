@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import signal
 import socket
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -200,6 +201,7 @@ def _stay(server: RunningServer, settings: Settings) -> None:
             )
         ),
     )
+    sys.stdout.flush()  # or whoever reads it through a pipe would see nothing before the end
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         signal.pause()

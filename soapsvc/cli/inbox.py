@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
@@ -13,16 +12,18 @@ import click
 
 from soapsvc.cli.inbox_tables import list_table, push_page, quarantine_page, stats_table
 from soapsvc.cli.options import inbox_option, json_option
-from soapsvc.cli.output import console, count, log_to_stderr, print_json, printable_lines, show, tell, write_bytes
+from soapsvc.cli.output import console, count, print_json, printable, printable_lines, show, tell, write_bytes
 from soapsvc.errors import NoSuchPush
 from soapsvc.records import PushState
 
 if TYPE_CHECKING:
     from soapsvc.inbox.store import InboxStore
+    from soapsvc.records import InboxRow, StoredPush
 
 _LISTED = 50  # rows, unless told
 _PIECE_BYTES = 1024 * 1024
 _AMBIGUOUS_SHOWN = 5
+_COUNT = click.IntRange(min=1, max=2**31 - 1)  # what a database counts with
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -36,9 +37,9 @@ def inbox() -> None:
 
 def limit_option(command: Command) -> Command:
     command = click.option("--all", "everything", is_flag=True, help="All of them.")(command)
-    return click.option(
-        "--limit", type=click.IntRange(min=1), default=_LISTED, metavar="N", help=f"At most N.  [default: {_LISTED}]"
-    )(command)
+    return click.option("--limit", type=_COUNT, default=_LISTED, metavar="N", help=f"At most N.  [default: {_LISTED}]")(
+        command
+    )
 
 
 @inbox.command("list", short_help="The pushes, newest first.")
@@ -93,7 +94,7 @@ def show_(push_id: str, raw: bool, inbox_url: str | None, config: Path | None, a
 
 @inbox.command(short_help="A document's bytes, to stdout.")
 @click.argument("push_id", metavar="ID")
-@click.argument("n", type=click.IntRange(min=1), default=1, metavar="[N]")
+@click.argument("n", type=_COUNT, default=1, metavar="[N]")
 @inbox_option
 def get(push_id: str, n: int, inbox_url: str | None, config: Path | None) -> None:
     """The decoded bytes of document N (from 1; the first unless told) to stdout."""
@@ -112,10 +113,10 @@ def quarantine(limit: int, everything: bool, inbox_url: str | None, config: Path
     with opened(inbox_url, config) as store:
         rows = store.rows(limit=None if everything else limit, state=PushState.QUARANTINED)
         if as_json:
-            for row in rows:
-                print_json(stored_object(store.stored(row.id)))
+            for stored in still_stored(store, rows):
+                print_json(stored_object(stored))
             return
-        listed = [store.stored(row.id) for row in rows]
+        listed = list(still_stored(store, rows))
         if not listed:
             tell("nothing was refused")
             return
@@ -145,8 +146,10 @@ def opened(inbox_url: str | None, config: Path | None) -> Iterator[InboxStore]:
     from soapsvc.settings import load_settings
 
     settings = load_settings({"inbox": inbox_url}, config)
-    log_to_stderr()
     from soapsvc.inbox.sql_store import open_store
+    from soapsvc.logs import configure_logs
+
+    configure_logs(settings.log_format)
 
     store = open_store(
         settings.inbox,
@@ -160,16 +163,25 @@ def opened(inbox_url: str | None, config: Path | None) -> Iterator[InboxStore]:
         store.close()
 
 
+def still_stored(store: InboxStore, rows: Iterable[InboxRow]) -> Iterator[StoredPush]:
+    """Each push of the rows in full, without those that the receiver has put out meanwhile to make room."""
+    for row in rows:
+        try:
+            stored = store.stored(row.id)
+        except NoSuchPush:
+            continue
+        yield stored
+
+
 def whole_id(store: InboxStore, given: str) -> str:
-    """The id that begins or ends as given. Errors: NoSuchPush, click.UsageError where several do."""
+    """The id that begins as given, or else ends so. Errors: NoSuchPush, click.UsageError where several do."""
     if not given:
         raise click.UsageError("the ID is empty; `soapsvc inbox list` shows them")
-    try:
-        return store.stored(given).row.id
-    except NoSuchPush:
-        pass  # not a whole id: perhaps a part of one
-    matching = (row.id for row in store.rows(limit=None) if row.id.startswith(given) or row.id.endswith(given))
-    found = list(islice(matching, _AMBIGUOUS_SHOWN + 1))
+    if not (given.isascii() and given.isalnum()):
+        raise click.UsageError(
+            f"{printable(given)} is no id: they are letters and digits, as `soapsvc inbox list` shows"
+        )
+    found = store.ids_with(given.lower(), _AMBIGUOUS_SHOWN + 1)
     if not found:
         raise NoSuchPush(f"no push has an id that begins or ends with {given}; `soapsvc inbox list --all` shows them")
     if len(found) > 1:

@@ -10,10 +10,10 @@ from soapsvc.cli.output import count, facts, moment, size, table, text
 from soapsvc.records import Deviation, InboxDocument, InboxRow, InboxStats, JobId, Property, PushState, StoredPush
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
     from rich.table import Table
     from rich.text import Text
 
+_NARROW = 76  # columns from which a push fits a line
 _WIDE = 110  # columns from which a list shows whole ids and file names
 _ROOMY = 140  # columns from which there is room for two blanks between what a list shows
 _SHORT_ID_CHARS = 6  # the end of an id is chance: 30 bits tell some 10,000 pushes apart
@@ -22,7 +22,9 @@ _STATE_STYLE = {PushState.ACCEPTED: "green", PushState.QUARANTINED: "red"}
 
 
 def list_table(rows: Sequence[InboxRow], width: int) -> Table:
-    """One line a push, in lines of that many columns."""
+    """One line a push, in lines of that many columns; two where they are short."""
+    if width < _NARROW:
+        return _stacked_list(rows)
     if width < _WIDE:
         return _narrow_list(rows)
     return table(
@@ -33,7 +35,19 @@ def list_table(rows: Sequence[InboxRow], width: int) -> Table:
             for row in rows
         ),
         gap=2 if width >= _ROOMY else 1, right=("dev.", "again"),
-        whole=("id", "received", "state", "kind", "job", "dev.", "again"),
+        whole=("id", "received", "state", "kind", "dev.", "again"),
+    )  # fmt: skip
+
+
+def _stacked_list(rows: Sequence[InboxRow]) -> Table:
+    return table(
+        ("id and state\n  received (UTC), kind, job, documents",),
+        (
+            ((text(f"{row.id} ").append_text(state(row)),
+              f"  {_short_moment(row.received_at)} {row.kind or '-'} {job(row.job)} "
+              f"{_documents_in_short(row.documents)}"),)
+            for row in rows
+        ),
     )  # fmt: skip
 
 
@@ -50,7 +64,7 @@ def _narrow_list(rows: Sequence[InboxRow]) -> Table:
     )  # fmt: skip
 
 
-def quarantine_page(pushes: Iterable[StoredPush]) -> Iterator[RenderableType]:
+def quarantine_page(pushes: Iterable[StoredPush]) -> Iterator[Table | Text | str]:
     """Each push with its deviations."""
     for push in pushes:
         yield text(f"{push.row.id}  {moment(push.row.received_at)}  from {push.row.source_ip}, "
@@ -59,7 +73,7 @@ def quarantine_page(pushes: Iterable[StoredPush]) -> Iterator[RenderableType]:
         yield ""
 
 
-def push_page(push: StoredPush) -> Iterator[RenderableType]:
+def push_page(push: StoredPush) -> Iterator[Table | Text | str]:
     """One push in full."""
     row, verdict = push.row, push.verdict
     yield facts(
@@ -161,7 +175,7 @@ def _properties(properties: Sequence[Property]) -> Table:
     )  # fmt: skip
 
 
-def _section(title: str, content: RenderableType) -> Iterator[RenderableType]:
+def _section(title: str, content: Table | Text | str) -> Iterator[Table | Text | str]:
     yield ""
     yield text(title, "bold underline")
     yield content

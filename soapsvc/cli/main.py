@@ -1,6 +1,6 @@
 """The program `soapsvc`: its commands, and how whatever goes wrong in one becomes a sentence and an exit code.
 
-    0  well                                   3  unreachable (an inbox, the admin listener)
+    0  well                                   3  unreachable (an inbox, the admin listener, stdout)
     1  findings, or a negative verdict        4  internal: a fault of soapsvc itself
     2  usage, settings, a WSDL of no use    130  ended by Ctrl-C
 
@@ -13,7 +13,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
 
@@ -26,6 +26,7 @@ from soapsvc.cli.password import password
 from soapsvc.cli.push import push
 from soapsvc.cli.ready import ready
 from soapsvc.cli.serve import serve
+from soapsvc.cli.streams import ReaderGone, StdoutFailed, drop_stdout, prepare_streams
 from soapsvc.errors import ContractError, NoSuchPush, SendError, SettingsError, SoapsvcError, StoreError
 
 WELL, FINDINGS, USAGE, UNREACHABLE, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 4, 130
@@ -36,25 +37,15 @@ EXIT_CODES: dict[type[SoapsvcError], int] = {
     NoSuchPush: FINDINGS,
     StoreError: UNREACHABLE,
     SendError: FINDINGS,
+    StdoutFailed: UNREACHABLE,
 }
 
 
 class Program(click.Group):
-    """Lists its commands in the order in which they were added, the way a newcomer meets them, and ends well when
-    the reader of stdout has seen enough (`| head`)."""
+    """Lists its commands in the order in which they were added: the way a newcomer meets them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            status = super().invoke(ctx)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            # Nobody is left to tell, and the flush at exit would fail again.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return WELL
-        return status
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -73,17 +64,34 @@ for command in (demo, serve, push, inbox, contract, ready, password):
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and end the process with its exit code; nothing that it raises becomes a traceback."""
+    prepare_streams()
     try:
-        status = soapsvc.main(args=arguments, prog_name="soapsvc", standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        status = USAGE
-    except (click.Abort, KeyboardInterrupt):
-        complain("interrupted")
-        status = INTERRUPTED
-    except SoapsvcError as error:
+        status = _run(arguments)
+        sys.stdout.flush()
+    except ReaderGone:
+        drop_stdout()
+        status = WELL
+    except StdoutFailed as error:
+        drop_stdout()
         complain(str(error))
         status = exit_code(error)
+    sys.exit(status)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        status: int | None = soapsvc.main(args=arguments, prog_name="soapsvc", standalone_mode=False)
+    except (ReaderGone, StdoutFailed):
+        raise
+    except click.ClickException as error:
+        error.show()
+        return USAGE
+    except (click.Abort, KeyboardInterrupt):
+        complain("interrupted")
+        return INTERRUPTED
+    except SoapsvcError as error:
+        complain(str(error))
+        return exit_code(error)
     except Exception as error:
         if os.environ.get("SOAPSVC_DEBUG") == "1":
             traceback.print_exc()
@@ -91,8 +99,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             f"internal error ({type(error).__name__}). This is a fault of soapsvc {__version__}, not of your input: "
             "run the command again with SOAPSVC_DEBUG=1 and report what it then prints to whoever gave you soapsvc"
         )
-        status = INTERNAL
-    sys.exit(status or WELL)
+        return INTERNAL
+    return status or WELL
 
 
 def exit_code(error: SoapsvcError) -> int:

@@ -7,19 +7,21 @@ terminal: an escape sequence in a Subject must not move the cursor, retitle the 
 from __future__ import annotations
 
 import json
-import os
 import sys
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-_PLAIN_WIDTH = 10_000  # columns of what is piped: a program that reads lines wants none broken
+_PIPED_WIDTH = 10_000  # columns that there are for what is piped: a program that reads lines wants them in full
+_ALIGNED_CHARS = 100  # a longer value moves what follows it, where it is piped, instead of widening every line
+_LINES_SHOWN = 4  # lines of a terminal that one value may fill
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -51,13 +53,6 @@ def tell(sentence: str) -> None:
     print(printable(sentence), file=sys.stderr, flush=True)
 
 
-def log_to_stderr() -> None:
-    """What rooms log while a command runs goes where diagnostics go; stdout is for what was asked."""
-    import structlog
-
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-
-
 def print_json(item: dict[str, Any]) -> None:
     """One object on one line, in ASCII, so in UTF-8 as well."""
     print(json.dumps(item, ensure_ascii=True))
@@ -69,21 +64,55 @@ def console() -> Console:
 
     if sys.stdout.isatty():
         return Console(highlight=False)
-    return Console(highlight=False, width=_PLAIN_WIDTH, color_system=None, force_terminal=False)
+    return Console(highlight=False, width=_PIPED_WIDTH, color_system=None, force_terminal=False)
 
 
-def show(*renderables: RenderableType) -> None:
-    """Print to stdout; in what is piped no line ends in blanks."""
-    screen = console()
-    if screen.is_terminal:
-        for renderable in renderables:
-            screen.print(renderable)
+def show(*shown: Table | Text | str) -> None:
+    """Print to stdout. What is piped is never folded, and no line of it ends in blanks; a terminal gets the first lines
+    of a very long value."""
+    from rich.table import Table
+
+    if sys.stdout.isatty():
+        screen = console()
+        for one in shown:
+            if isinstance(one, Table):
+                _shorten_cells(one, _LINES_SHOWN * screen.width)
+            screen.print(one)
         return
-    with screen.capture() as capture:
-        for renderable in renderables:
-            screen.print(renderable)
-    for line in capture.get().splitlines():
-        print(line.rstrip())
+    for one in shown:
+        for line in _plain_lines(one) if isinstance(one, Table) else str(one).split("\n"):
+            print(line.rstrip())
+
+
+def _shorten_cells(made: Table, limit: int) -> None:
+    from rich.text import Text
+
+    for column in made.columns:
+        for cell in column.cells:
+            if isinstance(cell, Text) and len(cell) > limit:
+                left_out = len(cell) - limit
+                cell.right_crop(left_out)
+                cell.append(f"… {left_out} characters more, --json")
+
+
+def _plain_lines(made: Table) -> Iterator[str]:
+    from rich.cells import cell_len
+
+    columns = [
+        [str(cell).split("\n") for cell in ([column.header] if made.show_header else []) + list(column.cells)]
+        for column in made.columns
+    ]
+    widths = [
+        max((w for cell in column for line in cell if (w := cell_len(line)) <= _ALIGNED_CHARS), default=0)
+        for column in columns
+    ]
+    right = [column.justify == "right" for column in made.columns]
+    gap = " " * made.padding[1]
+    for row in zip(*columns, strict=True):
+        for lines in zip_longest(*row, fillvalue=""):
+            blanks = [" " * (width - cell_len(line)) for line, width in zip(lines, widths, strict=True)]
+            aligned = zip(lines, blanks, right, strict=True)
+            yield gap.join(blank + line if is_right else line + blank for line, blank, is_right in aligned)
 
 
 def text(value: object, style: str = "") -> Text:
@@ -119,13 +148,13 @@ def table(
     return made
 
 
-def _cell(value: object) -> RenderableType:
+def _cell(value: object) -> Text:
     from rich.text import Text
 
     if isinstance(value, Text):
         return value
     if isinstance(value, tuple):
-        return Text("\n").join(text(line) for line in value)
+        return Text("\n").join(map(_cell, value))
     return text(value)
 
 
@@ -165,12 +194,6 @@ def count(number: int, one: str, many: str | None = None) -> str:
 
 def write_bytes(pieces: Iterable[bytes]) -> None:
     """Bytes to stdout as they are."""
-    for piece in pieces:
-        _write_all(piece)
-
-
-def _write_all(piece: bytes) -> None:
     sys.stdout.flush()
-    left = memoryview(piece)
-    while left:
-        left = left[os.write(sys.stdout.fileno(), left) :]
+    for piece in pieces:
+        sys.stdout.buffer.write(piece)

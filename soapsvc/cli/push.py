@@ -79,10 +79,18 @@ class _RootSeen(Exception):
 
 def _address(to: str) -> tuple[str, str | None, str | None]:
     """The URL without userinfo, the user, the password."""
-    parts = urlsplit(to)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise click.BadParameter(f"{to!r} is not an http or https URL, such as http://127.0.0.1:8080/push",
-                                 param_hint="--to")  # fmt: skip
+    try:
+        parts = urlsplit(to)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that do not match, a port beyond 65535
+        usable = False
+    if not usable:
+        from soapsvc.settings import without_userinfo
+
+        raise click.BadParameter(
+            f"{without_userinfo(to)!r} is not an http or https URL, such as http://127.0.0.1:8080/push",
+            param_hint="--to",
+        )
     if parts.password is not None:
         raise click.BadParameter(
             "a password in a URL can be seen in the list of processes and in the shell's history: leave the user name "
@@ -91,10 +99,10 @@ def _address(to: str) -> tuple[str, str | None, str | None]:
         )
     if parts.username is None:
         return to, None, None
-    return _without_userinfo(parts), unquote(parts.username), _password(unquote(parts.username))
+    return _address_alone(parts), unquote(parts.username), _password(unquote(parts.username))
 
 
-def _without_userinfo(parts: SplitResult) -> str:
+def _address_alone(parts: SplitResult) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 

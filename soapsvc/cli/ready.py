@@ -31,7 +31,10 @@ def ready(wait_seconds: float, admin: str | None, config: Path | None) -> int:
     """
     from soapsvc.settings import host_and_port, load_settings
 
-    host, port = host_and_port(load_settings({"admin": admin}, config).admin)
+    try:
+        host, port = host_and_port(load_settings(config=config).admin if admin is None else admin)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--admin") from error
     if port == 0:
         raise click.UsageError("admin has port 0, any free one: say which one it got with --admin HOST:PORT")
     until = time.monotonic() + wait_seconds
@@ -59,7 +62,7 @@ def _ask(host: str, port: int) -> tuple[int | None, str]:
         return answer.status, answer.read(_READ_BYTES).decode("utf-8", "replace")
     except OSError as error:
         return None, error.strerror or type(error).__name__
-    except http.client.HTTPException as error:
+    except (http.client.HTTPException, UnicodeError) as error:  # UnicodeError: the host is no name in the DNS
         return None, type(error).__name__
     finally:
         connection.close()

@@ -10,6 +10,7 @@ from lxml import etree
 from soapsvc.contract.b64_text import SHOWN_CHARS, NotText, decoded_text
 from soapsvc.contract.message_parts import ancestors_within, attribute, role, text_of
 from soapsvc.contract.property_names import ENTRY_TIME, START_TIME, canonical_name, is_time, split_name
+from soapsvc.contract.secret_elements import MASK, is_credential_name
 from soapsvc.contract.vendor_times import AMBIGUOUS, NO_ZONE, read_time
 from soapsvc.records import Property
 
@@ -47,7 +48,7 @@ def read_property(element: etree._Element, top: etree._Element, tell: Tell) -> F
     """
     sent_name = attribute(element, "name") or ""
     name = canonical_name(sent_name)
-    value = read_text(element, tell)
+    value = MASK if is_credential_name(sent_name) else read_text(element, tell)
     segment = _segment(element, top)
     read = Property(
         name=name,

@@ -13,7 +13,7 @@ from soapsvc.contract.fingerprint import fingerprint
 from soapsvc.contract.message_parts import ancestors_within, attribute, child, children, role, text_of
 from soapsvc.contract.properties import Tell, read_property, read_text
 from soapsvc.contract.push_kind import kind_of
-from soapsvc.contract.secret_elements import MASK, is_credential_name
+from soapsvc.contract.secret_elements import MASK, is_credential_name, without_userinfo
 from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.records import Arrival, Deviation, JobId, Push
 from soapsvc.wire.envelope_reader import Envelope, ReadDocument
@@ -81,7 +81,7 @@ def header_blocks(root: etree._Element) -> Mapping[str, str]:
             while name in found:
                 n += 1
                 name = f"{path}[{n}]"
-            found[name] = MASK if secret else text_of(leaf).strip()
+            found[name] = MASK if secret else without_userinfo(text_of(leaf).strip())
     return found
 
 

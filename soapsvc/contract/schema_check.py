@@ -19,7 +19,7 @@ from soapsvc.contract.secret_elements import MASK, holds_credential
 from soapsvc.contract.value_check import cut, shown
 from soapsvc.contract.wsdl_document import Operation, WsdlDocument
 from soapsvc.errors import SoapsvcError
-from soapsvc.namespaces import SOAP11_ENVELOPE, qname
+from soapsvc.namespaces import SOAP11_ENVELOPE, XML, qname
 from soapsvc.records import Deviation
 from soapsvc.wire.envelope_reader import Envelope
 
@@ -222,7 +222,7 @@ def _secrets(root: etree._Element) -> set[str]:
 def _attribute_name(element: etree._Element, attribute: str) -> str:
     """The attribute's name with the prefix that the envelope uses."""
     name = etree.QName(attribute)
-    prefix = next((p for p, uri in element.nsmap.items() if p and uri == name.namespace), None)
+    prefix = next((p for p, uri in {**element.nsmap, "xml": XML}.items() if p and uri == name.namespace), None)
     return f"{prefix}:{name.localname}" if prefix else name.localname
 
 

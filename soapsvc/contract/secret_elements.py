@@ -1,12 +1,15 @@
-"""Which elements of a message hold a credential; their text is stored and shown as `MASK`."""
+"""Which parts of a message hold a credential; their text is stored and shown as `MASK`. The raw envelope keeps it."""
 
 from __future__ import annotations
+
+import re
 
 from lxml import etree
 
 MASK = "***"
 _HOLDERS = frozenset({"authentication", "xddsauth", "wssauth", "security", "usernametoken"})
 """Elements all of whose content is a credential: the vendor's (Authentication, XDDSAuth, WSSAuth) and WS-Security's."""
+_USERINFO = re.compile(r"://[^/?#@\s]+@")
 _WORDS = ("password", "passwd", "secret")
 
 
@@ -24,3 +27,8 @@ def is_credential_name(tag: object) -> bool:
     """Whether an element of this Clark name is a credential, with all that it contains; letter case aside."""
     local_name = tag.rpartition("}")[2].lower() if isinstance(tag, str) else ""
     return local_name in _HOLDERS or any(word in local_name for word in _WORDS)
+
+
+def without_userinfo(text: str) -> str:
+    """The text with user name and password taken out of each URL in it."""
+    return _USERINFO.sub(f"://{MASK}@", text)

@@ -23,10 +23,13 @@ from xmlschema.validators import (
 )
 
 from soapsvc.contract.secret_elements import MASK, holds_credential
+from soapsvc.contract.value_inclusion import Values, accepts
 from soapsvc.namespaces import XML_SCHEMA
 
 SHOWN_CHARS = 80
 _BINARY = frozenset({f"{{{XML_SCHEMA}}}base64Binary", f"{{{XML_SCHEMA}}}hexBinary"})
+
+_NOT_BY_THEMSELVES = frozenset({"QName", "NOTATION", "anySimpleType", "anyAtomicType"})
 
 _LEXICAL = {
     "integer": "digits",
@@ -94,11 +97,21 @@ def troubles(of: Any, value: str, element: etree._Element) -> Iterator[ValueTrou
     """
     prefixes = {prefix or "": namespace for prefix, namespace in element.nsmap.items()}
     broken = [error.validator for error in of.iter_errors(value, namespaces=prefixes)]
-    if any(not isinstance(validator, XsdFacet) for validator in broken):
+    if any(not isinstance(validator, XsdFacet) for validator in broken) or not (broken or _fits_builtin(of, value)):
         yield ValueTrouble(False, ValueTrouble.wanted_of(of))
         return
     for facet in broken:
         yield ValueTrouble(True, _facet(facet))
+
+
+def _fits_builtin(of: Any, value: str) -> bool:
+    """Whether libxml2 takes the text for the built-in type that the type comes down to. xmlschema reads numbers as
+    Python does, which knows digits of every script and underscores between them, and takes any text for a URI."""
+    at = of if of.is_simple() else of.content
+    builtin = _builtin(of)
+    if at is None or not at.is_atomic() or builtin in _NOT_BY_THEMSELVES:
+        return True
+    return accepts(Values("atomic", builtin), value)
 
 
 def found_value(element: etree._Element, value: str, attribute: str | None, of: Any = None) -> str:

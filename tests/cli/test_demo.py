@@ -51,7 +51,7 @@ def test_it_fits_the_terminal(columns: int) -> None:
 
 
 def test_it_stays_until_ctrl_c(tmp_path: Path) -> None:
-    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-m", "soapsvc", "demo"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None

@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 import unicodedata
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from soapsvc.cli.inbox import still_stored
+from soapsvc.records import JobId
 from tests.cli.conftest import EVIL, REPORT, Inbox
 from tests.cli.test_password import read_until
 from tests.pushing import soapsvc
@@ -42,6 +47,11 @@ def at_a_terminal(inbox: Inbox, *words: str, columns: int = 80, **environment: s
     os.waitpid(child, 0)
     os.close(terminal)
     return seen
+
+
+def plain(shown: str) -> str:
+    """Without the styles that NO_COLOR leaves: bold, dim, underlined."""
+    return re.sub(r"\x1b\[(?:[0124]|1;4)m", "", shown)
 
 
 def test_the_list_is_one_json_object_a_line_newest_first(inbox: Inbox) -> None:
@@ -86,16 +96,56 @@ def test_piped_lines_are_neither_folded_nor_coloured(inbox: Inbox) -> None:
 @pytest.mark.parametrize("columns", [80, 120])
 def test_lines_fit_the_terminal_and_every_push_has_its_line(inbox: Inbox, columns: int) -> None:
     ids = [inbox.accept(inbox.push(1_000_000 + mrn)).id for mrn in range(3)]
-    lines = (
-        at_a_terminal(inbox, "list", columns=columns, NO_COLOR="1")
-        .replace("\x1b[1m", "")
-        .replace("\x1b[0m", "")
-        .splitlines()
-    )
+    lines = plain(at_a_terminal(inbox, "list", columns=columns, NO_COLOR="1")).splitlines()
     assert len(lines) == 4
     assert all(len(line) <= columns for line in lines)
     for push_id, line in zip(reversed(ids), lines[1:], strict=True):
         assert line.startswith(push_id if columns == 120 else push_id[-6:])
+
+
+@pytest.mark.parametrize("columns", [40, 60, 75])
+def test_on_a_narrow_terminal_each_push_has_its_whole_id_and_no_character_is_lost(inbox: Inbox, columns: int) -> None:
+    ids = [inbox.accept(inbox.push(1_000_000 + mrn)).id for mrn in range(3)]
+    inbox.accept(inbox.push(1_000_000, b"something else"))
+    lines = plain(at_a_terminal(inbox, "list", columns=columns, NO_COLOR="1")).splitlines()
+    assert all(len(line) <= columns for line in lines)
+    assert [line.split()[0] for line in lines if line.split()[0] in ids] == ids[::-1]
+    shown = "".join("".join(lines).split())
+    for mrn in range(3):
+        assert f"08:00:0{mrn + 1}reporttest2:{1_000_000 + mrn}1,30bytes" in shown
+    assert "conflict" in shown
+
+
+@pytest.mark.parametrize("columns", [76, 80, 109, 110, 120, 200])
+def test_nothing_of_a_long_job_or_file_name_is_lost_in_the_list(inbox: Inbox, columns: int) -> None:
+    push = inbox.push(1, *[b"x" * 1000] * 3, filename="name" * 30 + ".csv")
+    inbox.accept(replace(push, job=JobId("domain" * 30, "4711")))
+    inbox.refuse(b"<broken")
+    lines = plain(at_a_terminal(inbox, "list", columns=columns, NO_COLOR="1")).splitlines()
+    assert all(len(line) <= columns for line in lines)
+    shown = Counter("".join(lines))
+    for letter, times in Counter("domain" * 30 + "quarantined" + "accepted" + "4711").items():
+        assert shown[letter] >= times
+    assert "quarantined" in "\n".join(lines)
+    assert "2.9 KiB" in "\n".join(lines) or "1000 bytes" in "\n".join(lines)
+
+
+def test_piped_lines_are_never_folded_however_long_a_value_is(inbox: Inbox) -> None:
+    subject = "s" * 25_000
+    push_id = inbox.accept(inbox.push(1, subject=subject)).id
+    lines = asked(inbox, "show", push_id).splitlines()
+    (line,) = [line for line in lines if "sss" in line]
+    assert subject in line
+    assert max(len(other) for other in lines if other != line) < 250, "padded to the width of the longest"
+
+
+def test_at_a_terminal_a_very_long_value_is_cut_and_told_to_be(inbox: Inbox) -> None:
+    push_id = inbox.accept(inbox.push(1, subject="s" * 25_000)).id
+    shown = plain(at_a_terminal(inbox, "show", push_id, NO_COLOR="1"))
+    told = re.search(r"… ([0-9]+) characters more, --json", " ".join(shown.split()))
+    assert told is not None
+    assert shown.count("s" * 10) * 10 < 1000
+    assert len(shown.splitlines()) < 60
 
 
 def test_no_color_is_honoured(inbox: Inbox) -> None:
@@ -110,8 +160,7 @@ def test_what_a_sender_sent_does_not_move_the_terminal(inbox: Inbox, words: tupl
     refused = inbox.refuse(EVIL.encode())
     which = {("show",): (push_id,), ("get",): (push_id,), ("show", "--raw"): (refused,)}.get(words, ())
     seen = at_a_terminal(inbox, *words, *which, columns=200, NO_COLOR="1")
-    for own in ("\x1b[1;4m", "\x1b[1m", "\x1b[2m", "\x1b[4m", "\x1b[0m"):
-        seen = seen.replace(own, "")
+    seen = plain(seen)
     assert {c for c in seen if unicodedata.category(c) in ("Cc", "Cf")} <= {"\n", "\r", "\t"}
     assert r"\x1b" in seen
 
@@ -188,6 +237,36 @@ def test_an_unknown_id_is_exit_1(inbox: Inbox) -> None:
     )
 
 
+@pytest.mark.parametrize("push_id", [b"\xff\xfe", "ä".encode(), b"a\nb"])
+def test_what_no_id_can_be_is_exit_2(inbox: Inbox, push_id: bytes) -> None:
+    command = [sys.executable, "-m", "soapsvc", "inbox", "show", push_id, "--inbox", inbox.url]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "is no id" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("get", "x", "9" * 20), ("list", "--limit", "9" * 20), ("quarantine", "--limit", "9" * 20)]
+)
+def test_a_number_beyond_what_a_store_counts_is_exit_2(inbox: Inbox, words: tuple[str, ...]) -> None:
+    assert "is not in the range" in asked(inbox, *words, code=2)
+
+
+@pytest.mark.parametrize("url", ["i.db", "", "mysql://db/inbox"])
+def test_a_url_that_is_no_inbox_is_exit_2(url: str) -> None:
+    done = soapsvc("inbox", "list", "--inbox", url)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "inbox (from the flag --inbox) reads" in done.stderr
+
+
+def test_what_made_room_for_others_while_the_quarantine_is_listed_is_left_out(inbox: Inbox) -> None:
+    inbox.refuse(b"1" * 400_000)
+    kept = inbox.refuse(b"2" * 400_000)
+    first, second = sorted(inbox.store.rows(limit=None), key=lambda row: row.received_at)
+    inbox.refuse(b"3" * 400_000)
+    assert [push.row.id for push in still_stored(inbox.store, (second, first))] == [kept]
+
+
 def test_stats_count_what_is_there(inbox: Inbox) -> None:
     inbox.accept(inbox.push(1))
     inbox.accept(inbox.push(1))
@@ -233,6 +312,6 @@ def test_raw_and_json_together_are_exit_2(inbox: Inbox) -> None:
 
 def test_a_password_in_a_url_that_is_no_inbox_is_not_told() -> None:
     done = soapsvc("inbox", "list", "--inbox", "postgres://me:secret@db.example.com/inbox")
-    assert (done.returncode, done.stdout) == (3, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert "postgres://***@db.example.com/inbox" in done.stderr
     assert "secret" not in done.stderr

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import unicodedata
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soapsvc.cli.output import printable, printable_lines, size
+from soapsvc.cli.output import printable, printable_lines, show, size, table, text
 
 ANY_TEXT = st.text(st.characters(exclude_categories=[]))
 
@@ -29,6 +30,20 @@ def test_an_escape_sequence_is_seen() -> None:
 
 def test_ordinary_text_is_left_alone() -> None:
     assert printable("Grüße — 報告\u00a0№ 1") == "Grüße — 報告\u00a0№ 1"
+
+
+def test_piped_columns_stand_under_each_other_unless_a_value_is_very_long(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [("a", 1, ("x", "y")), ("報告", 20, "z"), ("b" * 300, 3, "[red]z")]
+    show(text("title"), "", table(("name", "n", "more"), rows, right=("n",)))
+    assert capsys.readouterr().out.splitlines() == [
+        "title",
+        "",
+        "name   n  more",
+        "a      1  x",
+        "          y",
+        "報告  20  z",
+        "b" * 300 + "   3  [red]z",
+    ]
 
 
 def test_sizes_read_as_people_say_them() -> None:

@@ -98,12 +98,24 @@ def test_a_password_comes_from_the_environment_and_never_from_the_url(tmp_path: 
         (("--job", "test2"), "is not XDN:MRN"),
         (("--job", "test2:44a"), "the MRN is a number"),
         (("--to", "127.0.0.1:8080"), "is not an http or https URL"),
+        (("--to", "http://[::1/push"), "is not an http or https URL"),
+        (("--to", "http://127.0.0.1:99999/push"), "is not an http or https URL"),
     ],
 )
 def test_wrong_words_are_exit_2(report: Path, flags: tuple[str, ...], told: str) -> None:
     done = soapsvc("push", str(report), "--to", "http://127.0.0.1:9/push", *flags)
     assert (done.returncode, done.stdout) == (2, "")
     assert told in done.stderr
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://u:s3cret@h/push", "u:s3cret@h/push", "http://u:s3c/ret@h/", "http://u:s3cret@[::1/"]
+)
+def test_no_password_is_shown_of_a_url_that_is_none(report: Path, url: str) -> None:
+    done = soapsvc("push", str(report), "--to", url)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "s3c" not in done.stderr
+    assert "ret" not in done.stderr
 
 
 def test_an_envelope_is_known_by_its_root() -> None:

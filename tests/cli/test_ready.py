@@ -41,3 +41,20 @@ def test_the_address_comes_from_the_settings(tmp_path: Path) -> None:
 
 def test_any_free_port_cannot_be_asked() -> None:
     assert soapsvc("ready", "--admin", "127.0.0.1:0").returncode == 2
+
+
+def test_a_receiver_on_another_machine_is_asked_as_well() -> None:
+    done = soapsvc("ready", "--admin", "receiver.invalid:8081")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "nobody answers at http://receiver.invalid:8081/readyz" in done.stderr
+
+
+@pytest.mark.parametrize("address", ["here", "127.0.0.1", "127.0.0.1:99999", "127.0.0.1:²", ":1", ""])
+def test_what_is_no_address_is_exit_2(address: str) -> None:
+    done = soapsvc("ready", "--admin", address)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "is not HOST:PORT" in done.stderr
+
+
+def test_a_host_that_no_name_can_be_is_exit_3() -> None:
+    assert soapsvc("ready", "--admin", f"{'ä' * 70}:8081").returncode == 3

@@ -287,3 +287,15 @@ def test_a_document_that_does_not_decode_has_no_detected_type():
 def test_what_is_shown_of_a_property_is_short():
     _, (deviation,) = pushed(body(f'<R><Property name="StartTime">{"9" * 5000}</Property></R>'))
     assert len(deviation.found) < 120
+
+
+def test_a_property_that_is_a_password_by_its_name_is_kept_in_the_raw_envelope_alone():
+    push, _ = pushed(body('<R><Property name="PdfPassword">s3cr3t</Property></R>'))
+    assert [(p.sent_name, p.value) for p in push.properties] == [("PdfPassword", "***")]
+
+
+def test_a_password_in_a_url_of_the_header_is_not_told():
+    push, _ = pushed(
+        body("<R/>", '<Response xmlns="urn:h"><ReceiverKey>https://u:s3cr3t@r.example/push</ReceiverKey></Response>')
+    )
+    assert push.header_blocks == {"Response/ReceiverKey": "https://***@r.example/push"}

@@ -219,3 +219,14 @@ def test_our_own_answer_is_held_against_the_output():
         schema_check.check_answer(acknowledgement("fine"))
     with pytest.raises(AnswerDeviates, match="JobDocumentTransmitResultAck"):
         schema_check.check_answer(etree.fromstring(f'<JobDocumentTransmitResult xmlns="{VENDOR}"/>'))
+
+
+@pytest.mark.parametrize("number", ["1_000", "٣", "９", "5\u00a0", "0x1", "1e3", "--1", ""])
+def test_what_python_would_read_as_a_number_and_xml_schema_does_not_is_told_as_no_number(check, number):
+    (deviation,) = check(PUSH.replace("<MRN>1000001", f"<MRN>{number}"))
+    assert (deviation.rule, deviation.wanted) == ("XSD-011", "xs:integer: digits")
+
+
+def test_what_is_no_uri_is_told_as_that(check):
+    (deviation,) = check(PUSH.replace("<ReceiverKey>https://receiver", '<ReceiverKey>htt"ps://receiver'))
+    assert (deviation.rule, deviation.wanted) == ("XSD-011", "xs:anyURI: a URI")
