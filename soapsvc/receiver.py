@@ -49,7 +49,7 @@ class Receiver:
 
     def __init__(self, settings: Settings, wsdl: WsdlDocument, store: InboxStore, clock: Clock = utc_now):
         self._settings, self._wsdl, self._store, self._clock = settings, wsdl, store, clock
-        self._gate = HttpGate(settings, (operation.soap_action for operation in wsdl.operations))
+        self._gate = HttpGate(settings, (operation.soap_action for operation in wsdl.operations), wsdl.files_beside)
         self._limits = Limits.from_settings(settings)
         self._schema_check = SchemaCheck(wsdl)
         self._service = PushService(wsdl, self._accept)
@@ -91,7 +91,7 @@ class Receiver:
         try:
             source_ip = self._gate.admit(head)
             if head.method != "POST":
-                return Answer(200, XML_HEADERS, self._served_wsdl)
+                return self._file(head)
             return self._take(head, source_ip, body)
         except HttpRefused as refused:
             return self._refused(refused, head)
@@ -104,6 +104,13 @@ class Receiver:
         except Exception:
             log.exception("push failed", peer=head.peer)
             return self._server_fault(INTERNAL)
+
+    def _file(self, head: RequestHead) -> Answer:
+        """The WSDL, or a schema beside it: a stub generator resolves their relative locations against ours."""
+        if head.query:
+            return Answer(200, (("Content-Type", f"text/xml; charset={self._wsdl.charset}"),), self._served_wsdl)
+        # without a charset: the file's own declaration tells (RFC 7303, 3)
+        return Answer(200, (("Content-Type", "application/xml"),), self._wsdl.files_beside[head.path])
 
     def _refused(self, refused: HttpRefused, head: RequestHead) -> Answer:
         log.info("request refused", status=refused.http_status, rule=refused.rule, peer=head.peer)

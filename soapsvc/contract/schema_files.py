@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -25,12 +25,14 @@ class SchemaFile:
     target_namespace  in force: an included schema without one of its own has that of the schema that includes it
     path              of the file that it stands in: the WSDL, or a file beside it
     location          as first written in the schemaLocation that led to it; None: it stands inside the WSDL
+    raw               the bytes of the file; b"" where it stands inside the WSDL
     """
 
     element: etree._Element
     target_namespace: str | None
     path: Path
     location: str | None = None
+    raw: bytes = field(default=b"", repr=False)
 
 
 def schemas_of(wsdl: Path, definitions: etree._Element) -> tuple[SchemaFile, ...]:
@@ -82,7 +84,8 @@ def _named_files(file: SchemaFile) -> Iterator[SchemaFile]:
                     "put the file beside the WSDL and name it by a relative location",
                 )  # fmt: skip
             path = file.path.parent / unquote(urlsplit(location).path)
-            element = parse_file(path, read_file(path))
+            raw = read_file(path)
+            element = parse_file(path, raw)
             if element.tag != SCHEMA:
                 raise ContractError(path, line_of(element), f"the root element is {element.tag}", f"{SCHEMA}")
             namespace = element.get("targetNamespace")
@@ -96,4 +99,4 @@ def _named_files(file: SchemaFile) -> Iterator[SchemaFile]:
                     f"targetNamespace is {namespace}",
                     f"{wanted}, as the xs:{kind} of it says",
                 )
-            yield SchemaFile(element, namespace, path, location)
+            yield SchemaFile(element, namespace, path, location, raw)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+import os
+import posixpath
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -57,12 +59,12 @@ class WsdlDocument:
     """One WSDL file and the schemas that it holds or names; read once, never changed.
 
     raw     the bytes of the file
-    sha256  of them, hex
+    sha256  hex, of them; where schemas lie in files beside it, of the digests of all
     path    of the file
     """
 
     def __init__(self, path: Path, raw: bytes):
-        self.path, self.raw, self.sha256 = path, raw, hashlib.sha256(raw).hexdigest()
+        self.path, self.raw = path, raw
         self.root = parse_file(path, raw)
         if self.root.tag != _w("definitions"):
             raise self.error(
@@ -74,6 +76,8 @@ class WsdlDocument:
             )
         self.target_namespace = self.root.get("targetNamespace")
         self.schema_files: tuple[SchemaFile, ...] = schemas_of(path, self.root)
+        digests = [hashlib.sha256(each).hexdigest() for each in (raw, *self.files_beside.values())]
+        self.sha256 = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
         self.operations: tuple[Operation, ...] = tuple(self._operations())
         self.served("http://localhost/push")  # what cannot be served is said at start-up, not to the first reader
 
@@ -141,6 +145,23 @@ class WsdlDocument:
         return None
 
     # The address -----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def files_beside(self) -> dict[str, bytes]:
+        """The schema files, byte for byte, by the path at which a relative schemaLocation finds them from a WSDL that
+        lies at the root of a server: a step above the root stays there (RFC 3986, 5.2.4)."""
+        folder = self.path.resolve().parent
+        beside = {
+            posixpath.normpath("/" + Path(os.path.relpath(file.path.resolve(), folder)).as_posix()): file.raw
+            for file in self.schema_files
+            if file.location is not None
+        }
+        return dict(sorted(beside.items()))
+
+    @property
+    def charset(self) -> str:
+        """The encoding of the file, as a Content-Type names it."""
+        return (self.root.getroottree().docinfo.encoding or "UTF-8").lower()
 
     def served(self, address: str) -> bytes:
         """The file byte for byte, only the value of each SOAP 1.1 soap:address/@location replaced by the address."""

@@ -7,7 +7,7 @@ refuses is a message that somebody sent and that is kept.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from soapsvc.credentials import Credentials
@@ -47,13 +47,14 @@ class HttpGate:
     """Admits requests by the settings.
 
     soap_actions  of the contract's operations, without quotes; empty: SOAPAction is compared with nothing
+    files         paths at which the schema files beside the WSDL are to be had
     """
 
-    def __init__(self, settings: Settings, soap_actions: Iterable[str] = ()):
+    def __init__(self, settings: Settings, soap_actions: Iterable[str] = (), files: Container[str] = ()):
         self._settings = settings
         self._charsets = Charsets(settings.extra_charsets)
         self._credentials = Credentials(settings.basic_users)
-        self._soap_actions = frozenset(soap_actions)
+        self._soap_actions, self._files = frozenset(soap_actions), files
 
     def admit(self, head: RequestHead) -> str:
         """The source's IP address, when the request may come in.
@@ -63,12 +64,33 @@ class HttpGate:
         """
         length = _framed_length(head)
         source = self._source(head)
-        if _route(head) == "push":
+        if self._route(head) == "push":
             self._hold_source(source)
             self._hold_credential(head, source)
             self._hold_length(head, length)
             _hold_expectation(head)
         return source
+
+    def _route(self, head: RequestHead) -> str:
+        """ "push", "wsdl" or "file". Errors: HttpRefused 404, 405."""
+        asks_wsdl = head.query.lower() == "wsdl"
+        if head.path != PUSH_PATH and head.path in self._files and not head.query:
+            if head.method in ("GET", "HEAD"):
+                return "file"
+            raise _wrong_method(head, head.path, "GET, HEAD", f"a push is sent to {PUSH_PATH}")
+        if head.path != PUSH_PATH or (head.query and not asks_wsdl):
+            shown = _shown(head.path + (f"?{head.query}" if head.query else ""))
+            sentence = f"There is nothing at {shown}; send a push to {PUSH_PATH}, ask for the WSDL at {PUSH_PATH}?wsdl."
+            raise HttpRefused(404, "HTTP-001", sentence, found=shown, wanted=PUSH_PATH)
+        if asks_wsdl:
+            if head.method in ("GET", "HEAD"):
+                return "wsdl"
+            raise _wrong_method(
+                head, f"{PUSH_PATH}?wsdl", "GET, HEAD", f"GET gives the WSDL, POST {PUSH_PATH} takes a push"
+            )
+        if head.method == "POST":
+            return "push"
+        raise _wrong_method(head, PUSH_PATH, "POST", f"POST takes a push, GET {PUSH_PATH}?wsdl gives the WSDL")
 
     def media_type(self, head: RequestHead) -> MediaType:
         """The charset of a body, and what is to be told of Content-Type and SOAPAction.
@@ -169,26 +191,6 @@ class HttpGate:
 def recorded_headers(head: RequestHead) -> tuple[tuple[str, str], ...]:
     """The HTTP headers as they may be stored: credentials as ***."""
     return tuple((name, "***" if _SECRET_HEADER.search(name) else value) for name, value in head.http_headers)
-
-
-def _route(head: RequestHead) -> str:
-    """ "push" or "wsdl". Errors: HttpRefused 404, 405."""
-    asks_wsdl = head.query.lower() == "wsdl"
-    if head.path != PUSH_PATH or (head.query and not asks_wsdl):
-        shown = head.path + (f"?{head.query}" if head.query else "")
-        sentence = (
-            f"There is nothing at {_shown(shown)}; send a push to {PUSH_PATH}, ask for the WSDL at {PUSH_PATH}?wsdl."
-        )
-        raise HttpRefused(404, "HTTP-001", sentence, found=_shown(shown), wanted=PUSH_PATH)
-    if asks_wsdl:
-        if head.method in ("GET", "HEAD"):
-            return "wsdl"
-        raise _wrong_method(
-            head, f"{PUSH_PATH}?wsdl", "GET, HEAD", f"GET gives the WSDL, POST {PUSH_PATH} takes a push"
-        )
-    if head.method == "POST":
-        return "push"
-    raise _wrong_method(head, PUSH_PATH, "POST", f"POST takes a push, GET {PUSH_PATH}?wsdl gives the WSDL")
 
 
 def _wrong_method(head: RequestHead, where: str, allowed: str, hint: str) -> HttpRefused:

@@ -228,5 +228,5 @@ def test_what_python_would_read_as_a_number_and_xml_schema_does_not_is_told_as_n
 
 
 def test_what_is_no_uri_is_told_as_that(check):
-    (deviation,) = check(PUSH.replace("<SenderKey>http://", "<SenderKey>ht\"tp://"))
+    (deviation,) = check(PUSH.replace("<SenderKey>http://", '<SenderKey>ht"tp://'))
     assert (deviation.rule, deviation.wanted) == ("XSD-011", "xs:anyURI: a URI")
