@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from lxml import etree
 
 from soapsvc.contract.compiled_schema import CompiledSchema
-from soapsvc.contract.schema_files import SchemaFile, schemas_of
+from soapsvc.contract.wsdl_components import Breach, WsdlComponents, clark
 from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.contract.xml_files import line_of, parse_file, read_file
 from soapsvc.errors import ContractError
@@ -24,23 +24,8 @@ from soapsvc.namespaces import SOAP11_HTTP_TRANSPORT, WSDL11, WSDL_SOAP11_BINDIN
 
 Outcome = Literal["pass", "fail", "not applicable"]
 _W, _S, _X = f"{{{WSDL11}}}", f"{{{WSDL_SOAP11_BINDING}}}", f"{{{XML_SCHEMA}}}"
-_PREFIXES = {"w": WSDL11, "s": WSDL_SOAP11_BINDING, "x": XML_SCHEMA}
 _SOAP_ENCODING = "http://schemas.xmlsoap.org/soap/encoding/"
 _XSD = Path(__file__).parent / "xsd"
-
-
-@dataclass(frozen=True, slots=True)
-class Breach:
-    """One place where a rule is broken.
-
-    file   its name
-    line   of the component, None: of the file as a whole
-    found  what is there
-    """
-
-    file: str
-    line: int | None
-    found: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +52,11 @@ def verify(path: Path) -> tuple[Judged, ...]:
         raise ContractError(
             path, line_of(root), f"the root element is {root.tag}", f"a WSDL 1.1 file has {_W}definitions"
         )
-    wsdl = _Wsdl(path, root)
+    wsdl = WsdlComponents(path, root)
     return (*(_judged(rule, wsdl) for rule in _RULES), _served(path))
 
 
-def _judged(rule: _Rule, wsdl: _Wsdl) -> Judged:
+def _judged(rule: _Rule, wsdl: WsdlComponents) -> Judged:
     if rule.applies_to is not None and not wsdl.find(rule.applies_to):
         return Judged(rule.numbers, rule.sentence, "not applicable")
     breaches = tuple(dict.fromkeys(rule.check(wsdl)))
@@ -88,94 +73,16 @@ def _served(path: Path) -> Judged:
     return Judged("soapsvc", sentence, "pass")
 
 
-class _Wsdl:
-    """The file as the rules look at it."""
-
-    def __init__(self, path: Path, root: etree._Element):
-        self.path, self.root = path, root
-        self.target = root.get("targetNamespace")
-        self.trouble: ContractError | None = None
-        try:
-            self.schemas: tuple[SchemaFile, ...] = schemas_of(path, root)
-        except ContractError as error:
-            self.trouble = error
-            inline = root.iterfind(f"{_W}types/{_X}schema")
-            self.schemas = tuple(SchemaFile(schema, schema.get("targetNamespace"), path) for schema in inline)
-
-    def find(self, xpath: str) -> list[etree._Element]:
-        found = self.root.xpath(xpath, namespaces=_PREFIXES)
-        assert isinstance(found, list)
-        return [each for each in found if isinstance(each, etree._Element)]
-
-    def breach(self, element: etree._Element, found: str) -> Breach:
-        root = element.getroottree().getroot()
-        file = next((s.path for s in self.schemas if s.element.getroottree().getroot() is root), self.path)
-        return Breach(file.name, line_of(element), found)
-
-    def named(self, kind: str) -> dict[str, etree._Element]:
-        return {qname(self.target, each.get("name", "")): each for each in self.root.iterfind(f"{_W}{kind}")}
-
-    def referred(self, element: etree._Element, attribute: str, kind: str) -> etree._Element | None:
-        """The wsdl:`kind` that an attribute names; None: it names none of this file."""
-        return self.named(kind).get(clark(element, attribute))
-
-    def global_elements(self) -> set[str]:
-        return {
-            qname(schema.target_namespace, each.get("name", ""))
-            for schema in self.schemas
-            for each in schema.element.iterfind(f"{_X}element")
-        }
-
-    def sides(self) -> Iterator[tuple[etree._Element, etree._Element]]:
-        """Every bound input and output with the message that its port type names, where both are there."""
-        for binding in self.find("w:binding"):
-            port_type = self.referred(binding, "type", "portType")
-            for bound in binding.iterfind(f"{_W}operation"):
-                abstract = None if port_type is None else _named_operation(port_type, bound.get("name"))
-                for direction in ("input", "output"):
-                    side = bound.find(f"{_W}{direction}")
-                    said = None if abstract is None else abstract.find(f"{_W}{direction}")
-                    message = None if said is None else self.referred(said, "message", "message")
-                    if side is not None and message is not None:
-                        yield side, message
-
-    def bound_parts(self, side: etree._Element, message: etree._Element) -> list[str]:
-        """Names of the parts of a message that a bound input or output puts somewhere."""
-        body = side.find(f"{_S}body")
-        headers = [
-            header.get("part", "")
-            for header in side.iter(f"{_S}header", f"{_S}headerfault")
-            if self.referred(header, "message", "message") is message
-        ]
-        if body is None:
-            return headers
-        named = body.get("parts")
-        parts = [part.get("name", "") for part in message.iterfind(f"{_W}part")]
-        return [*(parts if named is None else named.split()), *headers]
-
-
-def clark(element: etree._Element, attribute: str) -> str:
-    """A QName attribute as a Clark name; the prefix itself where it is not declared."""
-    prefix, _, local = element.get(attribute, "").strip().rpartition(":")
-    if prefix and prefix not in element.nsmap:
-        return f"{prefix}:{local}"
-    return qname(element.nsmap.get(prefix or None), local)
-
-
-def _named_operation(port_type: etree._Element, name: str | None) -> etree._Element | None:
-    return next((each for each in port_type.iterfind(f"{_W}operation") if each.get("name") == name), None)
-
-
 @dataclass(frozen=True, slots=True)
 class _Rule:
     numbers: str
     sentence: str
     applies_to: str | None
-    check: Callable[[_Wsdl], Iterator[Breach]]
+    check: Callable[[WsdlComponents], Iterator[Breach]]
 
 
 _RULES: list[_Rule] = []
-_Check = Callable[[_Wsdl], Iterator[Breach]]
+_Check = Callable[[WsdlComponents], Iterator[Breach]]
 
 
 def _rule(numbers: str, sentence: str, applies_to: str | None = None) -> Callable[[_Check], _Check]:
@@ -198,7 +105,7 @@ def _wsdl_schema() -> etree.XMLSchema:
 
 
 @_rule("R2028, R2029", "The file is valid by the schemas of WSDL 1.1 and of its SOAP binding.")
-def _valid(wsdl: _Wsdl) -> Iterator[Breach]:
+def _valid(wsdl: WsdlComponents) -> Iterator[Breach]:
     schema = _wsdl_schema()
     if not schema.validate(wsdl.root):
         for error in schema.error_log:  # type: ignore[attr-defined]  # the published types lack iteration
@@ -206,7 +113,7 @@ def _valid(wsdl: _Wsdl) -> Iterator[Breach]:
 
 
 @_rule("R2001, R2002", "wsdl:import brings in WSDL alone; schemas come by xs:import.", "w:import")
-def _imports_wsdl(wsdl: _Wsdl) -> Iterator[Breach]:
+def _imports_wsdl(wsdl: WsdlComponents) -> Iterator[Breach]:
     for found in wsdl.find("w:import"):
         beside = _file_beside(wsdl, found.get("location"))
         if beside is not None and beside.tag != f"{_W}definitions":
@@ -214,7 +121,7 @@ def _imports_wsdl(wsdl: _Wsdl) -> Iterator[Breach]:
 
 
 @_rule("R2003, R2004", "xs:import stands inside an xs:schema alone.", "//x:import")
-def _imports_in_schema(wsdl: _Wsdl) -> Iterator[Breach]:
+def _imports_in_schema(wsdl: WsdlComponents) -> Iterator[Breach]:
     for found in wsdl.find("//x:import"):
         parent = found.getparent()
         if parent is None or parent.tag != f"{_X}schema":
@@ -222,19 +129,19 @@ def _imports_in_schema(wsdl: _Wsdl) -> Iterator[Breach]:
 
 
 @_rule("R2007", "The location of a wsdl:import is not empty.", "w:import")
-def _import_location(wsdl: _Wsdl) -> Iterator[Breach]:
+def _import_location(wsdl: WsdlComponents) -> Iterator[Breach]:
     yield from (wsdl.breach(found, "no location") for found in wsdl.find("w:import") if not found.get("location"))
 
 
 @_rule("R2803", "The namespace of a wsdl:import is an absolute URI.", "w:import")
-def _import_namespace(wsdl: _Wsdl) -> Iterator[Breach]:
+def _import_namespace(wsdl: WsdlComponents) -> Iterator[Breach]:
     for found in wsdl.find("w:import"):
         if not urlsplit(found.get("namespace", "")).scheme:
             yield wsdl.breach(found, f'namespace="{found.get("namespace", "")}"')
 
 
 @_rule("R2005", "What a wsdl:import brings in has the target namespace that the import names.", "w:import")
-def _import_target(wsdl: _Wsdl) -> Iterator[Breach]:
+def _import_target(wsdl: WsdlComponents) -> Iterator[Breach]:
     for found in wsdl.find("w:import"):
         beside = _file_beside(wsdl, found.get("location"))
         if beside is None:
@@ -243,7 +150,7 @@ def _import_target(wsdl: _Wsdl) -> Iterator[Breach]:
             yield wsdl.breach(found, f"targetNamespace is {beside.get('targetNamespace')}")
 
 
-def _file_beside(wsdl: _Wsdl, location: str | None) -> etree._Element | None:
+def _file_beside(wsdl: WsdlComponents, location: str | None) -> etree._Element | None:
     if not location or urlsplit(location).scheme:
         return None
     path = wsdl.path.parent / unquote(urlsplit(location).path)
@@ -254,7 +161,7 @@ def _file_beside(wsdl: _Wsdl, location: str | None) -> etree._Element | None:
 
 
 @_rule("R2022, R2023", "Imports come first, then types, then the rest.")
-def _order(wsdl: _Wsdl) -> Iterator[Breach]:
+def _order(wsdl: WsdlComponents) -> Iterator[Breach]:
     order = {f"{_W}documentation": 0, f"{_W}import": 1, f"{_W}types": 2}
     children = list(wsdl.root.iterchildren(etree.Element))
     for before, after in pairwise(children):
@@ -263,13 +170,13 @@ def _order(wsdl: _Wsdl) -> Iterator[Breach]:
 
 
 @_rule("R2026", "No extension is required.")
-def _required(wsdl: _Wsdl) -> Iterator[Breach]:
+def _required(wsdl: WsdlComponents) -> Iterator[Breach]:
     for found in wsdl.find("//*[@w:required='true' or @w:required='1']"):
         yield wsdl.breach(found, f"{_local(found)} with wsdl:required")
 
 
 @_rule("R4003, R4004", "The file is in UTF-8 or UTF-16, and XML 1.0.")
-def _encoding(wsdl: _Wsdl) -> Iterator[Breach]:
+def _encoding(wsdl: WsdlComponents) -> Iterator[Breach]:
     for file in dict.fromkeys((wsdl.root.getroottree(), *(s.element.getroottree() for s in wsdl.schemas))):
         info = file.docinfo
         if (info.encoding or "UTF-8").upper() not in ("UTF-8", "UTF-16", "UTF-16LE", "UTF-16BE", "US-ASCII"):
@@ -279,7 +186,7 @@ def _encoding(wsdl: _Wsdl) -> Iterator[Breach]:
 
 
 @_rule("R2101, R2102", "Every name leads to a component that is there.")
-def _references(wsdl: _Wsdl) -> Iterator[Breach]:
+def _references(wsdl: WsdlComponents) -> Iterator[Breach]:
     if wsdl.trouble is not None:
         yield Breach(Path(wsdl.trouble.file).name, wsdl.trouble.line, wsdl.trouble.wrong)
     kinds = {"type": ("complexType", "simpleType"), "base": ("complexType", "simpleType"), "itemType": ("simpleType",)}
@@ -307,7 +214,7 @@ def _references(wsdl: _Wsdl) -> Iterator[Breach]:
 
 
 @_rule("R2105", "Every schema in types has a target namespace.", "w:types/x:schema")
-def _target_namespace(wsdl: _Wsdl) -> Iterator[Breach]:
+def _target_namespace(wsdl: WsdlComponents) -> Iterator[Breach]:
     for schema in wsdl.find("w:types/x:schema"):
         only_imports = all(
             child.tag in (f"{_X}import", f"{_X}annotation") for child in schema.iterchildren(etree.Element)
@@ -317,7 +224,7 @@ def _target_namespace(wsdl: _Wsdl) -> Iterator[Breach]:
 
 
 @_rule("R2110, R2111", "No SOAP array is declared.")
-def _arrays(wsdl: _Wsdl) -> Iterator[Breach]:
+def _arrays(wsdl: WsdlComponents) -> Iterator[Breach]:
     for schema in wsdl.schemas:
         for element in schema.element.iter(etree.Element):
             if f"{_W}arrayType" in element.attrib or clark(element, "base").startswith(f"{{{_SOAP_ENCODING}}}"):
@@ -325,7 +232,7 @@ def _arrays(wsdl: _Wsdl) -> Iterator[Breach]:
 
 
 @_rule("R2112", "No name begins with ArrayOf.")
-def _array_names(wsdl: _Wsdl) -> Iterator[Breach]:
+def _array_names(wsdl: WsdlComponents) -> Iterator[Breach]:
     for schema in wsdl.schemas:
         for element in schema.element.iter(f"{_X}element", f"{_X}complexType", f"{_X}simpleType"):
             if element.get("name", "").startswith("ArrayOf"):
@@ -333,7 +240,7 @@ def _array_names(wsdl: _Wsdl) -> Iterator[Breach]:
 
 
 @_rule("R2201, R2210", "At most one part of a message goes into Body.", "w:binding")
-def _one_part(wsdl: _Wsdl) -> Iterator[Breach]:
+def _one_part(wsdl: WsdlComponents) -> Iterator[Breach]:
     for side, message in wsdl.sides():
         body = side.find(f"{_S}body")
         named = None if body is None else body.get("parts")
@@ -345,27 +252,27 @@ def _one_part(wsdl: _Wsdl) -> Iterator[Breach]:
 
 
 @_rule("R2204, R2205", "Every part that is bound names an element.", "w:message/w:part")
-def _part_element(wsdl: _Wsdl) -> Iterator[Breach]:
+def _part_element(wsdl: WsdlComponents) -> Iterator[Breach]:
     for part in wsdl.find("w:message/w:part"):
         if part.get("element") is None:
             yield wsdl.breach(part, f"part {part.get('name')} with type {part.get('type')}")
 
 
 @_rule("R2206", "The element of a part is a global one.", "w:message/w:part[@element]")
-def _global_element(wsdl: _Wsdl) -> Iterator[Breach]:
+def _global_element(wsdl: WsdlComponents) -> Iterator[Breach]:
     for part in wsdl.find("w:message/w:part[@element]"):
         if clark(part, "element") not in wsdl.global_elements():
             yield wsdl.breach(part, f"element {clark(part, 'element')}")
 
 
 @_rule("R2306", "No part has both type and element.", "w:message/w:part")
-def _type_and_element(wsdl: _Wsdl) -> Iterator[Breach]:
+def _type_and_element(wsdl: WsdlComponents) -> Iterator[Breach]:
     for part in wsdl.find("w:message/w:part[@type and @element]"):
         yield wsdl.breach(part, f"part {part.get('name')}")
 
 
 @_rule("R2209", "Every part of a message is bound.", "w:binding")
-def _all_bound(wsdl: _Wsdl) -> Iterator[Breach]:
+def _all_bound(wsdl: WsdlComponents) -> Iterator[Breach]:
     for side, message in wsdl.sides():
         bound = wsdl.bound_parts(side, message)
         for part in message.iterfind(f"{_W}part"):
@@ -374,7 +281,7 @@ def _all_bound(wsdl: _Wsdl) -> Iterator[Breach]:
 
 
 @_rule("R2303", "Operations are request-response or one-way.", "w:portType/w:operation")
-def _operation_kinds(wsdl: _Wsdl) -> Iterator[Breach]:
+def _operation_kinds(wsdl: WsdlComponents) -> Iterator[Breach]:
     for operation in wsdl.find("w:portType/w:operation"):
         order = [_local(child) for child in operation.iterchildren(f"{_W}input", f"{_W}output")]
         if order[:1] != ["input"]:
@@ -382,7 +289,7 @@ def _operation_kinds(wsdl: _Wsdl) -> Iterator[Breach]:
 
 
 @_rule("R2304", "No operation of a port type is overloaded.", "w:portType/w:operation")
-def _overloaded(wsdl: _Wsdl) -> Iterator[Breach]:
+def _overloaded(wsdl: WsdlComponents) -> Iterator[Breach]:
     for port_type in wsdl.find("w:portType"):
         names = [operation.get("name") for operation in port_type.iterfind(f"{_W}operation")]
         for n, operation in enumerate(port_type.iterfind(f"{_W}operation")):
@@ -391,21 +298,21 @@ def _overloaded(wsdl: _Wsdl) -> Iterator[Breach]:
 
 
 @_rule("R2401", "Every binding is a SOAP binding.", "w:binding")
-def _soap_binding(wsdl: _Wsdl) -> Iterator[Breach]:
+def _soap_binding(wsdl: WsdlComponents) -> Iterator[Breach]:
     for binding in wsdl.find("w:binding"):
         if len(binding.findall(f"{_S}binding")) != 1:
             yield wsdl.breach(binding, f"binding {binding.get('name')} without one soap:binding")
 
 
 @_rule("R2701, R2702", "The transport of a SOAP binding is HTTP.", "//s:binding")
-def _transport(wsdl: _Wsdl) -> Iterator[Breach]:
+def _transport(wsdl: WsdlComponents) -> Iterator[Breach]:
     for binding in wsdl.find("//s:binding"):
         if binding.get("transport") != SOAP11_HTTP_TRANSPORT:
             yield wsdl.breach(binding, f"transport {binding.get('transport')}")
 
 
 @_rule("R2705", "Every operation of a binding has the same style.", "//s:operation")
-def _one_style(wsdl: _Wsdl) -> Iterator[Breach]:
+def _one_style(wsdl: WsdlComponents) -> Iterator[Breach]:
     for binding in wsdl.find("w:binding"):
         soap = binding.find(f"{_S}binding")
         default = "document" if soap is None else soap.get("style", "document")
@@ -415,14 +322,14 @@ def _one_style(wsdl: _Wsdl) -> Iterator[Breach]:
 
 
 @_rule("R2706, R2723", "Everything that is bound is literal.", "//s:body|//s:header|//s:headerfault|//s:fault")
-def _literal(wsdl: _Wsdl) -> Iterator[Breach]:
+def _literal(wsdl: WsdlComponents) -> Iterator[Breach]:
     for found in wsdl.find("//s:body|//s:header|//s:headerfault|//s:fault"):
         if found.get("use", "literal") != "literal":
             yield wsdl.breach(found, f'use="{found.get("use")}" on soap:{_local(found)}')
 
 
 @_rule("R2710", "The operations of a binding differ on the wire.", "w:binding")
-def _signatures(wsdl: _Wsdl) -> Iterator[Breach]:
+def _signatures(wsdl: WsdlComponents) -> Iterator[Breach]:
     seen: set[tuple[object, ...]] = set()
     for side, message in wsdl.sides():
         if _local(side) != "input":
@@ -436,7 +343,7 @@ def _signatures(wsdl: _Wsdl) -> Iterator[Breach]:
 
 
 @_rule("R2711", "No two ports have one address.", "w:service/w:port")
-def _addresses(wsdl: _Wsdl) -> Iterator[Breach]:
+def _addresses(wsdl: WsdlComponents) -> Iterator[Breach]:
     seen: set[str] = set()
     for address in wsdl.find("w:service/w:port/s:address"):
         location = address.get("location", "")
@@ -446,14 +353,14 @@ def _addresses(wsdl: _Wsdl) -> Iterator[Breach]:
 
 
 @_rule("R2716", "soap:body, header and fault have no namespace in document/literal.", "//s:body|//s:header|//s:fault")
-def _no_namespace(wsdl: _Wsdl) -> Iterator[Breach]:
+def _no_namespace(wsdl: WsdlComponents) -> Iterator[Breach]:
     for found in wsdl.find("//s:body|//s:header|//s:headerfault|//s:fault"):
         if found.get("namespace") is not None:
             yield wsdl.breach(found, f'namespace="{found.get("namespace")}" on soap:{_local(found)}')
 
 
 @_rule("R2718", "A binding and its port type have the same operations.", "w:binding")
-def _same_operations(wsdl: _Wsdl) -> Iterator[Breach]:
+def _same_operations(wsdl: WsdlComponents) -> Iterator[Breach]:
     for binding in wsdl.find("w:binding"):
         port_type = wsdl.referred(binding, "type", "portType")
         if port_type is None:
@@ -464,14 +371,14 @@ def _same_operations(wsdl: _Wsdl) -> Iterator[Breach]:
 
 
 @_rule("R2720, R2749", "A soap:header names one part, by `part`.", "//s:header|//s:headerfault")
-def _header_part(wsdl: _Wsdl) -> Iterator[Breach]:
+def _header_part(wsdl: WsdlComponents) -> Iterator[Breach]:
     for header in wsdl.find("//s:header|//s:headerfault"):
         if header.get("parts") is not None or header.get("part") is None:
             yield wsdl.breach(header, f"soap:{_local(header)} without part")
 
 
 @_rule("R2721, R2754", "A soap:fault has the name of the wsdl:fault around it.", "//s:fault")
-def _fault_name(wsdl: _Wsdl) -> Iterator[Breach]:
+def _fault_name(wsdl: WsdlComponents) -> Iterator[Breach]:
     for fault in wsdl.find("//s:fault"):
         parent = fault.getparent()
         if parent is None or fault.get("name") != parent.get("name"):
@@ -479,7 +386,7 @@ def _fault_name(wsdl: _Wsdl) -> Iterator[Breach]:
 
 
 @_rule("R2800, R2801", "The schemas are XML Schema 1.0 and compile.", "w:types/x:schema")
-def _schemas_compile(wsdl: _Wsdl) -> Iterator[Breach]:
+def _schemas_compile(wsdl: WsdlComponents) -> Iterator[Breach]:
     if wsdl.trouble is not None:
         return
     try:

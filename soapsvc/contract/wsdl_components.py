@@ -1,0 +1,112 @@
+"""A WSDL as the rules for WSDLs look at it: its components as they stand there, none of them taken for granted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lxml import etree
+
+from soapsvc.contract.schema_files import SchemaFile, schemas_of
+from soapsvc.contract.xml_files import line_of
+from soapsvc.errors import ContractError
+from soapsvc.namespaces import WSDL11, WSDL_SOAP11_BINDING, XML_SCHEMA, qname
+
+_W, _S, _X = f"{{{WSDL11}}}", f"{{{WSDL_SOAP11_BINDING}}}", f"{{{XML_SCHEMA}}}"
+_PREFIXES = {"w": WSDL11, "s": WSDL_SOAP11_BINDING, "x": XML_SCHEMA}
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """One place where a rule is broken.
+
+    file   its name
+    line   of the component, None: of the file as a whole
+    found  what is there
+    """
+
+    file: str
+    line: int | None
+    found: str
+
+
+class WsdlComponents:
+    """The components of a WSDL and its schemas, whether or not they fit together.
+
+    trouble  why the schemas beside the file are not all at hand; None: they are
+    """
+
+    def __init__(self, path: Path, root: etree._Element):
+        self.path, self.root = path, root
+        self.target = root.get("targetNamespace")
+        self.trouble: ContractError | None = None
+        try:
+            self.schemas: tuple[SchemaFile, ...] = schemas_of(path, root)
+        except ContractError as error:
+            self.trouble = error
+            inline = root.iterfind(f"{_W}types/{_X}schema")
+            self.schemas = tuple(SchemaFile(schema, schema.get("targetNamespace"), path) for schema in inline)
+
+    def find(self, xpath: str) -> list[etree._Element]:
+        found = self.root.xpath(xpath, namespaces=_PREFIXES)
+        assert isinstance(found, list)
+        return [each for each in found if isinstance(each, etree._Element)]
+
+    def breach(self, element: etree._Element, found: str) -> Breach:
+        root = element.getroottree().getroot()
+        file = next((s.path for s in self.schemas if s.element.getroottree().getroot() is root), self.path)
+        return Breach(file.name, line_of(element), found)
+
+    def named(self, kind: str) -> dict[str, etree._Element]:
+        return {qname(self.target, each.get("name", "")): each for each in self.root.iterfind(f"{_W}{kind}")}
+
+    def referred(self, element: etree._Element, attribute: str, kind: str) -> etree._Element | None:
+        """The wsdl:`kind` that an attribute names; None: it names none of this file."""
+        return self.named(kind).get(clark(element, attribute))
+
+    def global_elements(self) -> set[str]:
+        return {
+            qname(schema.target_namespace, each.get("name", ""))
+            for schema in self.schemas
+            for each in schema.element.iterfind(f"{_X}element")
+        }
+
+    def sides(self) -> Iterator[tuple[etree._Element, etree._Element]]:
+        """Every bound input and output with the message that its port type names, where both are there."""
+        for binding in self.find("w:binding"):
+            port_type = self.referred(binding, "type", "portType")
+            for bound in binding.iterfind(f"{_W}operation"):
+                abstract = None if port_type is None else named_operation(port_type, bound.get("name"))
+                for direction in ("input", "output"):
+                    side = bound.find(f"{_W}{direction}")
+                    said = None if abstract is None else abstract.find(f"{_W}{direction}")
+                    message = None if said is None else self.referred(said, "message", "message")
+                    if side is not None and message is not None:
+                        yield side, message
+
+    def bound_parts(self, side: etree._Element, message: etree._Element) -> list[str]:
+        """Names of the parts of a message that a bound input or output puts somewhere."""
+        body = side.find(f"{_S}body")
+        headers = [
+            header.get("part", "")
+            for header in side.iter(f"{_S}header", f"{_S}headerfault")
+            if self.referred(header, "message", "message") is message
+        ]
+        if body is None:
+            return headers
+        named = body.get("parts")
+        parts = [part.get("name", "") for part in message.iterfind(f"{_W}part")]
+        return [*(parts if named is None else named.split()), *headers]
+
+
+def clark(element: etree._Element, attribute: str) -> str:
+    """A QName attribute as a Clark name; the prefix itself where it is not declared."""
+    prefix, _, local = element.get(attribute, "").strip().rpartition(":")
+    if prefix and prefix not in element.nsmap:
+        return f"{prefix}:{local}"
+    return qname(element.nsmap.get(prefix or None), local)
+
+
+def named_operation(port_type: etree._Element, name: str | None) -> etree._Element | None:
+    return next((each for each in port_type.iterfind(f"{_W}operation") if each.get("name") == name), None)
