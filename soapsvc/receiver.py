@@ -123,7 +123,7 @@ class Receiver:
             except HttpRefused as refused:
                 raw = read_raw(body, spool)
                 deviation = Deviation(refused.rule, refused.where, None, refused.found, refused.wanted)
-                self._keep(RefusedPush(self._arrival(head, source_ip), raw, self._verdict((deviation,))))
+                self._keep(RefusedPush(self._arrival(head, source_ip), raw, self._verdict((deviation,), source_ip)))
                 raise
             envelope = read_envelope(
                 body,
@@ -134,7 +134,7 @@ class Receiver:
             )
             arrival = self._arrival(head, source_ip)
             push, deviations = self._hold_against_the_contract(envelope, arrival)
-            verdict = self._verdict((*media_type.deviations, *envelope.deviations, *deviations))
+            verdict = self._verdict((*media_type.deviations, *envelope.deviations, *deviations), source_ip)
             if push is None or not verdict.accepted:
                 self._keep(RefusedPush(arrival, envelope.raw, verdict, push))
                 return fault_answer(verdict)
@@ -157,8 +157,8 @@ class Receiver:
         documents = tuple(deviation for document in envelope.documents for deviation in document.deviations)
         return push, (*soap, *schema, *documents, *payload)
 
-    def _verdict(self, deviations: tuple[Deviation, ...]) -> Verdict:
-        conformance = self._settings.conformance
+    def _verdict(self, deviations: tuple[Deviation, ...], source_ip: str) -> Verdict:
+        conformance = self._settings.conformance_for(source_ip)
         deviations = _bounded(deviations)
         return Verdict(conformance, self._wsdl.sha256, deviations, refused_for(deviations, conformance))
 

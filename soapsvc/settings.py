@@ -60,6 +60,10 @@ class Settings(BaseSettings):
     inbox: str = Field("sqlite:///soapsvc-inbox.db", description="SQLAlchemy URL of the store")
     wsdl: Path | None = Field(None, description="the contract in force; unset: the shipped reconstruction")
     conformance: Conformance = Field(Conformance.STRICT, description="strict, guarded or observe")
+    conformance_by_source: dict[Network, Conformance] = Field(
+        default_factory=dict,
+        description="CIDR range to the degree that holds for it instead; the narrowest range counts",
+    )
     public_url: str | None = Field(
         None, description="URL that senders use, shown as soap:address; unset: the listen address and /push"
     )
@@ -180,6 +184,16 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings
+
+    def conformance_for(self, source_ip: str) -> Conformance:
+        """The degree by which a push from this address is judged."""
+        try:
+            address = ip_address(source_ip)
+        except ValueError:
+            return self.conformance
+        holding = [network for network in self.conformance_by_source if address in network]
+        narrowest = max(holding, key=lambda network: network.prefixlen, default=None)
+        return self.conformance if narrowest is None else self.conformance_by_source[narrowest]
 
 
 class OwnSettings(Settings):
@@ -356,6 +370,8 @@ def is_secret(name: str) -> bool:
 
 def example(name: str) -> str:
     """A value of a list or table, as JSON."""
+    if name == "conformance_by_source":
+        return '{"192.0.2.0/24": "observe"}'
     if is_table(name):
         return '{"vendor": "scrypt:32768:8:1$…"}'
     return '["windows-1250"]' if name == "extra_charsets" else '["192.0.2.0/24"]'

@@ -19,7 +19,7 @@ from soapsvc.inbox.json_forms import row_object
 from soapsvc.inbox.sql_store import SqlStore, open_store
 from soapsvc.receiver import MAX_DEVIATIONS, Receiver
 from soapsvc.records import Conformance, PushState
-from soapsvc.settings import Settings
+from soapsvc.settings import OwnSettings, Settings
 from soapsvc.shipped import SAMPLES, WSDL_FILE
 from tests.pushing import TEXT_XML, HttpAnswer, envelope
 from tests.wsdl_schema import payload_schemas
@@ -140,6 +140,18 @@ def test_a_verdict_names_every_deviation_with_its_place(called: Called) -> None:
                                            line_with("encodingStyle")}  # fmt: skip
     assert all(deviation.found and deviation.wanted for deviation in deviations)
     assert rules_of(answer) == [deviation.rule for deviation in deviations]
+
+
+def test_a_source_may_have_a_degree_of_its_own_and_the_narrowest_range_counts(tmp_path: Path) -> None:
+    degrees = {"127.0.0.0/8": "observe", "127.0.0.1/32": "strict", "::/0": "guarded"}
+    settings = OwnSettings(conformance="guarded", conformance_by_source=degrees)
+    told = [settings.conformance_for(source) for source in ("127.0.0.9", "127.0.0.1", "192.0.2.1", "::1", "nobody")]
+    assert told == ["observe", "strict", "guarded", "guarded", "guarded"]
+    called = Called(tmp_path, conformance_by_source={"127.0.0.1/32": "observe"})
+    assert called.post(envelope(1).replace(b"<MRN>1<", b"<MRN>x<")).acknowledged
+    (row,) = called.store.rows()
+    assert called.store.stored(row.id).verdict.conformance is Conformance.OBSERVE
+    called.store.close()
 
 
 def test_a_block_that_must_be_understood_hides_no_other_deviation(called: Called) -> None:

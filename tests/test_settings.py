@@ -54,6 +54,7 @@ def test_every_setting_is_read_from_the_environment_and_from_the_file(
         "listen": ('"[::1]:9"', "[::1]:9"), "admin": ('"localhost:9"', "localhost:9"),
         "inbox": ('"sqlite://"', "sqlite://"),
         "wsdl": ('"a.wsdl"', "a.wsdl"), "conformance": ('"observe"', "observe"),
+        "conformance_by_source": ('{"10.0.0.0/8" = "observe"}', '{"10.0.0.0/8": "observe"}'),
         "public_url": ('"https://x/p"', "https://x/p"),
         "basic_users": (f'{{u = "{HASH}"}}', f'{{"u": "{HASH}"}}'),
         "allowed_sources": ('["10.0.0.0/8"]', '["10.0.0.0/8"]'),

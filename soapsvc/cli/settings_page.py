@@ -63,7 +63,7 @@ def _value(name: str, field: FieldInfo) -> str:
     if is_list(name):
         return f"list, such as `{example(name)}`"
     if is_table(name):
-        return "table of secrets: shown nowhere"
+        return "table of secrets: shown nowhere" if is_secret(name) else f"table, such as `{example(name)}`"
     if is_secret(name):
         return "secret: shown nowhere"
     kinds = {kind for kind in (get_args(field.annotation) or (field.annotation,)) if kind is not type(None)}
