@@ -38,7 +38,8 @@ class Called:
             f"sqlite:///{folder / 'inbox.db'}", quarantine_max_bytes=64 * MIB, quarantine_max_bytes_per_source=64 * MIB
         )
         self.now = FIRST
-        self.app = Receiver(self.settings, WsdlDocument.load(WSDL_FILE), self.store, clock=self.tick)
+        wsdl = WsdlDocument.load(self.settings.wsdl or WSDL_FILE)
+        self.app = Receiver(self.settings, wsdl, self.store, clock=self.tick)
 
     def tick(self) -> datetime:
         self.now += timedelta(seconds=1)

@@ -17,6 +17,7 @@ from spyne.server import ServerBase
 
 from soapsvc.contract import vendor_types
 from soapsvc.contract.acknowledgement import CannotFill, filler, xs_date_time
+from soapsvc.contract.answer_names import Renaming
 from soapsvc.contract.class_generator import generate, method_names, service_names
 from soapsvc.contract.schema_check import AnswerDeviates, SchemaCheck
 from soapsvc.contract.wsdl_document import Operation, WsdlDocument
@@ -125,7 +126,7 @@ class PushService:
                 tns=module.TARGET_NAMESPACE,
                 name=name,
                 in_protocol=_Given(),
-                out_protocol=_Given(),
+                out_protocol=_Given(Renaming.of(self._wsdl.schema, operations.values())),
                 config=answers,
             )
             servers[port_type] = _Handover(application)
@@ -173,8 +174,9 @@ class _Given(Soap11):  # type: ignore[misc]  # Spyne has no types
     """Soap11 without its input half: what it would read from the wire is given. Its output half, with times as the
     vendor writes them, and without a log of the documents."""
 
-    def __init__(self) -> None:
+    def __init__(self, renaming: Renaming | None = None) -> None:
         super().__init__()
+        self._renaming = renaming
         self._to_unicode_handlers[DateTime] = lambda of, value: xs_date_time(value)
 
     def create_in_document(self, ctx: Any, charset: str | None = None) -> None:
@@ -189,6 +191,8 @@ class _Given(Soap11):  # type: ignore[misc]  # Spyne has no types
     def serialize(self, ctx: Any, message: Any) -> None:
         if ctx.out_object != [None]:
             super().serialize(ctx, message)
+            if self._renaming is not None:
+                self._renaming.rename(ctx.out_body_doc)
             return
         ctx.out_document = etree.Element(qname(SOAP11_ENVELOPE, "Envelope"), nsmap={"soap11env": SOAP11_ENVELOPE})
         ctx.out_body_doc = etree.SubElement(ctx.out_document, qname(SOAP11_ENVELOPE, "Body"))

@@ -82,7 +82,7 @@ class ValueTrouble:
         if of.is_list():
             items = getattr(of if of.is_simple() else of.content, "item_type", None)
             return "a list" if items is None else f"items parted by spaces, each {ValueTrouble.wanted_of(items)}"
-        members = getattr(of if of.is_simple() else of.content, "member_types", None)
+        members = _members(of)
         if members:
             return " or ".join(ValueTrouble.wanted_of(member) for member in members)
         builtin = _builtin(of)
@@ -97,11 +97,17 @@ def troubles(of: Any, value: str, element: etree._Element) -> Iterator[ValueTrou
     """
     prefixes = {prefix or "": namespace for prefix, namespace in element.nsmap.items()}
     broken = [error.validator for error in of.iter_errors(value, namespaces=prefixes)]
-    if any(not isinstance(validator, XsdFacet) for validator in broken) or not (broken or _fits_builtin(of, value)):
+    foreign = any(not isinstance(validator, XsdFacet) for validator in broken) or (broken and _members(of))
+    if foreign or not (broken or _fits_builtin(of, value)):
         yield ValueTrouble(False, ValueTrouble.wanted_of(of))
         return
     for facet in broken:
         yield ValueTrouble(True, _facet(facet))
+
+
+def _members(of: Any) -> Any:
+    """The member types of a union: a text that fits none of them breaks no facet of one of them."""
+    return getattr(of if of.is_simple() else of.content, "member_types", None)
 
 
 def _fits_builtin(of: Any, value: str) -> bool:

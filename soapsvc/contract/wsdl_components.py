@@ -74,7 +74,7 @@ class WsdlComponents:
 
     def sides(self) -> Iterator[tuple[etree._Element, etree._Element]]:
         """Every bound input and output with the message that its port type names, where both are there."""
-        for binding in self.find("w:binding"):
+        for binding in self.find("w:binding[s:binding]"):
             port_type = self.referred(binding, "type", "portType")
             for bound in binding.iterfind(f"{_W}operation"):
                 abstract = None if port_type is None else named_operation(port_type, bound.get("name"))

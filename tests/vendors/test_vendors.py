@@ -1,0 +1,276 @@
+"""WSDLs as the tools of others write them: each is served, holds valid and invalid messages apart, and is acknowledged by
+its own element. tests/vendors/*.wsdl were written for this project in the manner of those tools."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from lxml import etree
+
+from soapsvc.contract.class_generator import generate
+from soapsvc.contract.contract_difference import contract_difference
+from soapsvc.contract.wsdl_document import WsdlDocument
+from soapsvc.contract.wsdl_rules import verify
+from soapsvc.namespaces import SOAP11_ENVELOPE
+from soapsvc.records import PushState
+from tests.test_receiver import Called
+
+HERE = Path(__file__).parent
+CONTENT = b"reference,status\r\nINV-1,Sent\r\n"
+B64 = base64.b64encode(CONTENT).decode()
+
+
+@dataclass(frozen=True)
+class Vendor:
+    """A WSDL with messages (children of Body; with a header in front of "|" where there is one).
+
+    valid    message to the answer's element (Clark name), None: HTTP 202, "": an empty Body
+    invalid  message to the rules that it breaks
+    """
+
+    file: str
+    valid: dict[str, str | None]
+    invalid: dict[str, list[str]]
+    documents: int = 1
+    broken_rules: list[str] = field(default_factory=list)
+
+
+NET = "http://tempuri.org/"
+JOB = f"<JobId><XDN>a</XDN><MRN>7</MRN></JobId><Documents><Document><Filename>r.csv</Filename><Content>{B64}</Content></Document></Documents>"
+NIL = '<Created xmlns:i="http://www.w3.org/2001/XMLSchema-instance" i:nil="true"/>'
+CDR, FAX, GROUPS, TWO = "urn:cdr", "http://fax.example.com/types", "urn:groups", "urn:two"
+CXF, SAP, SPYNE = "http://sink.reports.example.com/", "urn:sap-com:document:sap:soap:functions:mc-style", "spyne.sink"
+PC, PJ = (
+    "http://premconn.premiereconnect.com/2007/02",
+    "http://premconn.premiereconnect.com/JobDocumentTransmit/2008/10",
+)
+REQUEST = f'<Request xmlns="{PC}"><ReceiverKey>http://r.example/push</ReceiverKey></Request>|'
+MOVED = (
+    f'<j:JobDocumentTransmitResult xmlns:j="{PJ}" xmlns="{PC}"><j:Status><StatusCode>0</StatusCode></j:Status><j:SubmitId>S1'
+    "</j:SubmitId><j:JobDocumentData><j:JobId><XDN>test2</XDN><MRN>7</MRN></j:JobId><j:Document><DocType>text</DocType>"
+    f'<DocData format="base64">{B64}</DocData></j:Document><j:JobDocumentDataExtension><j:Segment name="Default">'
+    '<Property name="Subject">Report</Property></j:Segment></j:JobDocumentDataExtension></j:JobDocumentData>'
+    "</j:JobDocumentTransmitResult>"
+)
+
+VENDORS = [
+    Vendor(
+        "dotnet.wsdl",
+        {f'<PushReport xmlns="{NET}"><SubmitID>1</SubmitID>{JOB}{NIL}</PushReport>': f"{{{NET}}}PushReportResponse"},
+        {
+            f'<PushReport xmlns="{NET}">{JOB}{NIL}</PushReport>': ["XSD-008"],
+            f'<PushReport xmlns="{NET}"><SubmitID>1</SubmitID>{JOB.replace("7", "x")}{NIL}</PushReport>': ["XSD-011"],
+            f'<PushReport xmlns="{NET}"><SubmitID>1</SubmitID>{JOB.replace(B64, "%" + B64)}{NIL}</PushReport>': ["PAY-001"],
+            f'<PushReport xmlns="{NET}"><SubmitID>1</SubmitID>{JOB}<Created>now</Created></PushReport>': ["XSD-011"],
+        },
+        broken_rules=["R2401"],
+    ),
+    Vendor(
+        "cxf.wsdl",
+        {
+            f'<ns2:push xmlns:ns2="{CXF}"><arg0 kind="FAX"><ns2:MRN>7</ns2:MRN><property name="Subject">x</property>'
+            f"<docData>{B64}</docData></arg0></ns2:push>": f"{{{CXF}}}pushResponse",
+        },
+        {
+            f'<ns2:push xmlns:ns2="{CXF}"><ns2:arg0/></ns2:push>': ["XSD-005"],
+            f'<ns2:push xmlns:ns2="{CXF}"><arg0 kind="CDR"><docData>{B64}</docData></arg0></ns2:push>': ["XSD-017"],
+            f'<ns2:push xmlns:ns2="{CXF}"><arg0><property>x</property></arg0></ns2:push>': ["XSD-014"],
+        },
+    ),
+    Vendor(
+        "one_way.wsdl",
+        {f'<CallRecords xmlns="{CDR}"><DocData>{B64}</DocData><Filename>a.csv</Filename><Count>2</Count></CallRecords>': None},
+        {
+            f'<CallRecords xmlns="{CDR}"/>': ["XSD-008"],
+            f'<CallRecords xmlns="{CDR}"><Count>65536</Count></CallRecords>': ["XSD-011"],
+            f'<Calls xmlns="{CDR}"><Count>1</Count></Calls>': ["XSD-001"],
+        },
+    ),
+    Vendor(
+        "empty_answer.wsdl",
+        {f'<FaxReceived xmlns="{FAX}" id="f-1"><Pages>3</Pages><DocData format="base64">{B64}</DocData></FaxReceived>': ""},
+        {
+            f'<FaxReceived xmlns="{FAX}" id="f 1"><DocData format="base64">{B64}</DocData></FaxReceived>': ["XSD-017"],
+            f'<FaxReceived xmlns="{FAX}" id="f"><Pages>0</Pages><DocData format="base64">{B64}</DocData></FaxReceived>':
+                ["XSD-011"],
+            f'<FaxReceived xmlns="{FAX}" id="f"><DocData format="text">x</DocData></FaxReceived>': ["XSD-017"],
+        },
+    ),
+    Vendor(
+        "groups.wsdl",
+        {
+            f'<g:Report xmlns:g="{GROUPS}" g:lang="de" g:version="1.0" xmlns:o="urn:o" o:any="thing"><g:XDN>test2</g:XDN>'
+            f"<g:MRN>7</g:MRN><g:Codes>1 -2 3</g:Codes><g:Result>none</g:Result><g:DocData>{B64}</g:DocData><o:More/>"
+            "</g:Report>": f"{{{GROUPS}}}Taken",
+        },
+        {
+            f'<g:Report xmlns:g="{GROUPS}"><g:XDN>Test2</g:XDN><g:MRN>7</g:MRN><g:DocData>{B64}</g:DocData></g:Report>':
+                ["XSD-012"],
+            f'<g:Report xmlns:g="{GROUPS}"><g:Codes>1 2 3 4</g:Codes><g:DocData>{B64}</g:DocData></g:Report>': ["XSD-012"],
+            f'<g:Report xmlns:g="{GROUPS}" g:version="2.0"><g:DocData>{B64}</g:DocData></g:Report>': ["XSD-013"],
+            f'<g:Report xmlns:g="{GROUPS}"><g:Part/></g:Report>': ["XSD-022"],
+            f'<g:Report xmlns:g="{GROUPS}"><g:Result>some</g:Result><g:DocData>{B64}</g:DocData></g:Report>': ["XSD-011"],
+        },
+    ),
+    Vendor(
+        "moved.wsdl",
+        {REQUEST + MOVED: f"{{{PJ}}}ResultReceived"},
+        {
+            MOVED: ["XSD-002"],
+            REQUEST + MOVED.replace("<j:Segment name", "<j:Other name").replace("</j:Segment>", "</j:Other>"):
+                ["XSD-004", "XSD-008"],
+            REQUEST + MOVED.replace("<StatusCode>0", "<StatusCode>zero"): ["XSD-011"],
+        },
+    ),
+    Vendor(
+        "two_operations.wsdl",
+        {
+            f'<Report xmlns="{TWO}"><MRN>7</MRN><DocData>{B64}</DocData></Report>': f"{{{TWO}}}ReportAck",
+            f'<Fax xmlns="{TWO}"><MRN>-7</MRN><DocData>{B64}</DocData></Fax>': f"{{{TWO}}}FaxAck",
+        },
+        {
+            f'<Report xmlns="{TWO}"><MRN>-7</MRN><DocData>{B64}</DocData></Report>': ["XSD-011"],
+            f'<Report xmlns="{TWO}"><MRN>7</MRN></Report>': ["XSD-008"],
+        },
+    ),
+    Vendor(
+        "sap.wsdl",
+        {
+            f'<n0:ZPushJob xmlns:n0="{SAP}"><Mrn>0000000007</Mrn><ItAttach><item><Filename>a.csv</Filename><Content>{B64}'
+            "</Content></item></ItAttach></n0:ZPushJob>": f"{{{SAP}}}ZPushJobResponse",
+        },
+        {
+            f'<n0:ZPushJob xmlns:n0="{SAP}"><Mrn>00000000007</Mrn></n0:ZPushJob>': ["XSD-012"],
+            f'<n0:ZPushJob xmlns:n0="{SAP}"><n0:Mrn>7</n0:Mrn></n0:ZPushJob>': ["XSD-005"],
+        },
+    ),
+    Vendor(
+        "chameleon/contract.wsdl",
+        {
+            '<h:Header xmlns:h="urn:messages">a</h:Header>|<Push xmlns="urn:messages"><JobId mrn="7"/><Again><JobId mrn="8"/>'
+            f"</Again><DocData>{B64}</DocData></Push>": "{urn:messages}Ack",
+        },
+        {
+            f'<Push xmlns="urn:messages"><JobId mrn="7"/><DocData>{B64}</DocData></Push>': ["XSD-002"],
+            '<h:Header xmlns:h="urn:messages"><x/></h:Header>|<Push xmlns="urn:messages"><JobId mrn="7"/></Push>': ["XSD-010"],
+            '<h:Header xmlns:h="urn:messages"/>|<Push xmlns="urn:messages"><JobId/></Push>': ["XSD-014"],
+        },
+    ),
+    Vendor(
+        "nusoap.wsdl",
+        {
+            f'<ns1:takeRequestType xmlns:ns1="urn:reports"><docData>{B64}</docData><mrn>7</mrn></ns1:takeRequestType>':
+                "{urn:reports}takeResponseType",
+        },
+        {
+            f'<takeRequestType xmlns="urn:reports"><docData>{B64}</docData><mrn>7</mrn></takeRequestType>':
+                ["XSD-005", "XSD-005"],
+            '<ns1:takeRequestType xmlns:ns1="urn:reports"><mrn>7</mrn></ns1:takeRequestType>': ["XSD-008"],
+        },
+        broken_rules=["R4003, R4004"],
+    ),
+    Vendor(
+        "spyne_like.wsdl",
+        {
+            f'<take xmlns="{SPYNE}"><mrn>7</mrn><properties><Item><name>x</name></Item></properties><file>{B64}</file></take>':
+                f"{{{SPYNE}}}takeResponse",
+        },
+        {f'<take xmlns="{SPYNE}"><file>{B64}</file><mrn>7</mrn></take>': ["XSD-006"]},
+    ),
+    Vendor(
+        "faults.wsdl",
+        {
+            f'<Push xmlns="urn:faults">as <Note/> said <DocData format="base64">{B64}</DocData></Push>': "{urn:faults}Ack",
+        },
+        {f'<Push xmlns="urn:faults"><DocData format="hex">{B64}</DocData></Push>': ["PAY-004"]},
+    ),
+]  # fmt: skip
+NAMES = [vendor.file for vendor in VENDORS]
+
+
+def message(text: str) -> bytes:
+    header, _, body = text.rpartition("|")
+    head = f"<s:Header>{header}</s:Header>" if header else ""
+    return f'<s:Envelope xmlns:s="{SOAP11_ENVELOPE}">{head}<s:Body>{body}</s:Body></s:Envelope>'.encode()
+
+
+@pytest.fixture
+def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Vendor, Called]]:
+    vendor: Vendor = request.param
+    called = Called(tmp_path, wsdl=HERE / vendor.file)
+    yield vendor, called
+    called.store.close()
+
+
+def test_there_are_at_least_twelve_and_each_file_has_its_messages() -> None:
+    assert len(VENDORS) >= 12
+    assert {str(file.relative_to(HERE)) for file in HERE.rglob("*.wsdl")} == set(NAMES)
+
+
+@pytest.mark.parametrize("served", VENDORS, ids=NAMES, indirect=True)
+def test_a_valid_message_is_acknowledged_by_the_wsdl_s_own_element_and_its_documents_are_kept(served) -> None:
+    vendor, called = served
+    for text, element in vendor.valid.items():
+        answer = called.post(message(text))
+        assert answer.status == (202 if element is None else 200), answer.body
+        if element is not None:
+            (body,) = etree.fromstring(answer.body)
+            assert [child.tag for child in body] == ([element] if element else [])
+        again = called.post(message(text))
+        assert again.body == answer.body
+        row = next(iter(called.store.rows(limit=1)))
+        assert (row.state, row.redeliveries, len(row.documents)) == (PushState.ACCEPTED, 1, vendor.documents)
+        with called.store.open_document(row.id, 1) as document:
+            assert document.read() in (CONTENT, B64.encode())
+    assert len(list(called.store.rows(limit=None))) == len(vendor.valid)
+
+
+@pytest.mark.parametrize("served", VENDORS, ids=NAMES, indirect=True)
+def test_an_invalid_message_is_refused_for_its_rules(served) -> None:
+    vendor, called = served
+    assert vendor.invalid
+    for text, rules in vendor.invalid.items():
+        answer = called.post(message(text))
+        assert answer.status == 500, text
+        row = next(iter(called.store.rows(limit=1)))
+        assert row.state is PushState.QUARANTINED
+        deviations = called.store.stored(row.id).verdict.refused_for
+        assert [deviation.rule for deviation in deviations] == rules, deviations
+
+
+@pytest.mark.parametrize("vendor", VENDORS, ids=NAMES)
+def test_verify_tells_what_the_file_breaks_and_that_it_can_be_served(vendor: Vendor) -> None:
+    failed = [one.numbers for one in verify(HERE / vendor.file) if one.outcome == "fail"]
+    assert failed == vendor.broken_rules
+
+
+@pytest.mark.parametrize("vendor", VENDORS, ids=NAMES)
+def test_its_classes_can_be_imported_and_it_differs_from_itself_in_nothing(vendor: Vendor) -> None:
+    wsdl = WsdlDocument.load(HERE / vendor.file)
+    compile(generate(wsdl), vendor.file, "exec")
+    difference = contract_difference(wsdl, WsdlDocument.load(HERE / vendor.file))
+    assert (difference.contract, difference.differences) == ("identical", ())
+
+
+@pytest.mark.parametrize("vendor", [v for v in VENDORS if "/" not in v.file], ids=lambda vendor: vendor.file)
+@pytest.mark.parametrize("how", ["utf-16", "utf-8-sig", "CR LF"])
+def test_encoding_byte_order_mark_and_line_ends_make_no_difference(vendor: Vendor, how: str, tmp_path: Path) -> None:
+    raw = (HERE / vendor.file).read_bytes()
+    text = raw.decode(etree.fromstring(raw).getroottree().docinfo.encoding or "utf-8")
+    if how == "CR LF":
+        changed = text.replace("\n", "\r\n").encode(etree.fromstring(raw).getroottree().docinfo.encoding or "utf-8")
+    else:
+        declared = text.partition("?>")[2].lstrip() if text.startswith("<?xml") else text
+        changed = f'<?xml version="1.0" encoding="{how[:6].rstrip("-s")}"?>{declared}'.encode(how)
+    path = tmp_path / "changed.wsdl"
+    path.write_bytes(changed)
+    wsdl = WsdlDocument.load(path)
+    assert contract_difference(WsdlDocument.load(HERE / vendor.file), wsdl).contract == "identical"
+    called = Called(tmp_path, wsdl=path)
+    served = called.app._file(type("Head", (), {"query": "wsdl"})).body
+    called.store.close()
+    assert etree.fromstring(served).find(".//{*}address[@location='http://127.0.0.1:8080/push']") is not None
