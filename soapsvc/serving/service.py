@@ -15,6 +15,7 @@ from types import TracebackType
 
 import structlog
 
+from soapsvc.contract.contract_difference import contract_difference
 from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.inbox.sql_store import open_store
 from soapsvc.inbox.store import InboxStore
@@ -44,7 +45,7 @@ def serve(settings: Settings) -> int:
             _stop_on_signals(*listeners)
             helper = threading.Thread(target=listeners[0].run, name="admin-listener")
             helper.start()
-            _say_ready(settings)
+            _say_ready(settings, rooms)
             listeners[1].run()
             listeners[0].stop()
             helper.join()
@@ -99,6 +100,17 @@ class _Rooms:
         # waitress spools large bodies with the tempfile module: on the disk whose free space is looked at
         tempfile.tempdir = str(self._store.spool_directory)
 
+    def tell_contract(self) -> None:
+        """Log which contract is in force, and how far it is from the shipped one."""
+        found = contract_difference(WsdlDocument.load(WSDL_FILE), self._wsdl)
+        log.info(
+            "contract in force",
+            file=self._wsdl.path.name,
+            sha256=self._wsdl.sha256,
+            beside_the_shipped=found.contract,
+            differences=len(found.differences),
+        )
+
     def public_listener(self, listening: socket.socket) -> Listener:
         receiver = Receiver(self._settings, self._wsdl, self._store)
         return Listener(
@@ -140,7 +152,8 @@ def _stop_on_signals(*listeners: Listener, numbers: tuple[int, ...] = (signal.SI
         signal.signal(number, stop)
 
 
-def _say_ready(settings: Settings) -> None:
+def _say_ready(settings: Settings, rooms: _Rooms) -> None:
+    rooms.tell_contract()
     processes = f", {settings.processes} processes" if settings.processes > 1 else ""
     print(
         f"soapsvc: pushes at http://{settings.listen}/push, inbox page at http://{settings.admin}/"
@@ -172,7 +185,7 @@ def _supervise(settings: Settings, public: socket.socket, admin: socket.socket) 
             signal.signal(number, stop)
         helper = threading.Thread(target=listener.run, name="admin-listener")
         helper.start()
-        _say_ready(settings)
+        _say_ready(settings, rooms)
         while not stopping.wait(0.2):
             for worker in workers:
                 worker.look_after()

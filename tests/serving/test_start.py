@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 from pathlib import Path
 
@@ -10,7 +12,8 @@ import pytest
 from soapsvc.errors import SettingsError
 from soapsvc.serving import RunningServer
 from soapsvc.settings import OwnSettings
-from tests.pushing import free_port
+from soapsvc.shipped import WSDL_FILE
+from tests.pushing import free_port, running_service
 from tests.serving.connection import Connection, head, running_server
 
 
@@ -18,6 +21,18 @@ def test_one_address_for_both_listeners_is_refused_by_name(tmp_path: Path) -> No
     address = f"127.0.0.1:{free_port()}"
     with pytest.raises(SettingsError, match=f"admin is {address}, which cannot be listened on"):
         RunningServer(OwnSettings(listen=address, admin=address, inbox=f"sqlite:///{tmp_path / 'inbox.db'}"))
+
+
+def test_the_log_tells_the_contract_in_force_and_how_far_it_is_from_the_shipped_one(tmp_path: Path) -> None:
+    other = tmp_path / "other.wsdl"
+    other.write_bytes(WSDL_FILE.read_bytes().replace(b"basicInvoke", b"other"))
+    for wsdl, told in ((WSDL_FILE, "identical"), (other, "breaking")):
+        with running_service(tmp_path / wsdl.stem, "--wsdl", str(wsdl), settings='log_format = "json"') as service:
+            assert service.terminate() == 0
+        lines = (tmp_path / wsdl.stem / "log").read_text().splitlines()
+        (said,) = [json.loads(line) for line in lines if "contract in force" in line]
+        assert (said["beside_the_shipped"], said["differences"]) == (told, int(told == "breaking"))
+        assert said["sha256"] == hashlib.sha256(wsdl.read_bytes()).hexdigest()
 
 
 def test_a_request_that_is_broken_off_is_logged(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
