@@ -182,7 +182,8 @@ class _Comparison:
         yield from _moved(where, old, new, pairs, lines)
         for particle, match in pairs:
             if _label(particle) != _label(match):
-                yield Difference(f"{where}/{_label(particle)}", _renamed(_label(particle), _label(match)), *lines)
+                places = [line_of(each.source) if isinstance(each, Element) else None for each in (particle, match)]
+                yield Difference(f"{where}/{_label(particle)}", _renamed(_label(particle), _label(match)), *places)
             if isinstance(particle, Element) and isinstance(match, Element):
                 yield from self.elements(f"{where}/{etree.QName(particle.name).localname}", particle, match)
             elif isinstance(particle, Group) and isinstance(match, Group):
