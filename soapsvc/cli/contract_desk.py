@@ -119,13 +119,13 @@ def _show_difference(old: str, new: str, found: ContractDifference) -> None:
         show(
             "",
             table(
-                ("class", "line", "line", "where", "what"),
+                ("class", "old line", "new line", "where", "what"),
                 (
                     (text(one.class_, _COLOURS[one.class_]), one.old_line, one.new_line, one.where, one.what)
                     for one in found.differences
                 ),
-                right=("line",),
-                whole=("class", "line"),
+                right=("old line", "new line"),
+                whole=("class", "old line", "new line"),
             ),
         )
     tell(count(len(found.differences), "difference"))

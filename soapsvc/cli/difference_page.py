@@ -14,10 +14,10 @@ _PAGE = """<!doctype html>
 <meta name="color-scheme" content="light dark"><title>{{ old }} and {{ new }}</title>
 <style>
 body { font: 1rem/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
-table { border-collapse: collapse; width: 100%; }
+table { border-collapse: collapse; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0; overflow-wrap: anywhere;
   border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent); }
-td.line { text-align: right; }
+.line { text-align: right; white-space: nowrap; }
 b { white-space: nowrap; }
 .identical { color: #1a7f37; }
 .compatible { color: #9a6700; }
@@ -31,7 +31,7 @@ b { white-space: nowrap; }
 <tr><th>a push by {{ new }} is valid by {{ old }}</th><td>{{ said[found.new_valid_under_old] }}</td></tr>
 </table>
 {% if found.differences %}<h2>{{ found.differences | length }} differences</h2>
-<table><tr><th>class</th><th>line</th><th>line</th><th>where</th><th>what</th></tr>
+<table><tr><th>class</th><th class="line">old line</th><th class="line">new line</th><th>where</th><th>what</th></tr>
 {% for one in found.differences %}<tr><td><b class="{{ one.class_ }}">{{ one.class_ }}</b></td>
 <td class="line">{{ one.old_line or "–" }}</td><td class="line">{{ one.new_line or "–" }}</td>
 <td>{{ one.where }}</td><td>{{ one.what }}</td></tr>

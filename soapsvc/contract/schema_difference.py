@@ -182,8 +182,9 @@ class _Comparison:
         yield from _moved(where, old, new, pairs, lines)
         for particle, match in pairs:
             if _label(particle) != _label(match):
-                places = [line_of(each.source) if isinstance(each, Element) else None for each in (particle, match)]
-                yield Difference(f"{where}/{_label(particle)}", _renamed(_label(particle), _label(match)), *places)
+                old_line, new_line = _place(particle, lines[0]), _place(match, lines[1])
+                what = _renamed(_label(particle), _label(match))
+                yield Difference(f"{where}/{_label(particle)}", what, old_line, new_line)
             if isinstance(particle, Element) and isinstance(match, Element):
                 yield from self.elements(f"{where}/{etree.QName(particle.name).localname}", particle, match)
             elif isinstance(particle, Group) and isinstance(match, Group):
@@ -260,12 +261,12 @@ def _moved(
     kept = [id(particle) for particle, _ in pairs], [id(match) for _, match in pairs]
     for particle in old:
         if id(particle) not in kept[0]:
-            source = line_of(particle.source) if isinstance(particle, Element) else lines[0]
+            source = _place(particle, lines[0])
             effect = False, particle.min_occurs == 0
             yield Difference(f"{where}/{_label(particle)}", "removed", source, lines[1], *effect)
     for particle in new:
         if id(particle) not in kept[1]:
-            source = line_of(particle.source) if isinstance(particle, Element) else lines[1]
+            source = _place(particle, lines[1])
             effect = particle.min_occurs == 0, False
             yield Difference(f"{where}/{_label(particle)}", "added", lines[0], source, *effect)
     in_order = [_label(match) for match in sorted(_kept_in(new, kept[1]), key=lambda each: kept[1].index(id(each)))]
@@ -289,6 +290,11 @@ def _wider(wider: Wildcard | None, narrower: Wildcard | None) -> Answer:
     strictness = ("skip", "lax", "strict")
     looser = strictness.index(wider.process_contents) <= strictness.index(narrower.process_contents)
     return occurs and (looser or None)
+
+
+def _place(particle: Particle, around: int | None) -> int | None:
+    """The line of an element's declaration; of what is around, for a group or a wildcard."""
+    return line_of(particle.source) if isinstance(particle, Element) else around
 
 
 def _label(particle: Particle) -> str:
