@@ -66,6 +66,9 @@ def test_diff_to_the_shipped_one_names_each_of_the_four() -> None:
         ("JobDocumentTransmitResult/Status/StatusCode", "namespace: "),
         ("JobDocumentDataExtension/Segment", "renamed: Property -> Segment"),
         ("input/header", "header block {http://premconn.premiereconnect.com/2007/02}Request bound"),
-        ("output", "answer: {http://premconn.premiereconnect.com/JobDocumentTransmit/2008/10}JobDocumentTransmitResultAck -> "),
+        (
+            "output",
+            "answer: {http://premconn.premiereconnect.com/JobDocumentTransmit/2008/10}JobDocumentTransmitResultAck -> ",
+        ),
     ):
         assert any(place.split("/")[-1] in where and what in where for where in whats), (place, what, whats)
