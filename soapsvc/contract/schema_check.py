@@ -49,6 +49,10 @@ class SchemaCheck:
                 there once each; other blocks fit their declaration where the WSDL has one; everything inside fits
         Errors  none for what a message says; the envelope's root is there
         """
+        return tuple(self._deviation(envelope, finding) for finding in self.findings(envelope))
+
+    def findings(self, envelope: Envelope) -> tuple[Finding, ...]:
+        """The same, each with the element and the components of the WSDL that it is about."""
         root = envelope.root
         assert root is not None, "an envelope that could not be read is not checked"
         header, body = child(root, "header"), child(root, "body")
@@ -60,7 +64,7 @@ class SchemaCheck:
             if not schema.validate(root) or misplaced:
                 findings += self._explained(envelope, _messages(schema), payload, operation)
         findings += _nil_documents(envelope)
-        return tuple(self._deviation(envelope, finding) for finding in findings)
+        return tuple(findings)
 
     def check_answer(self, element: etree._Element) -> None:
         """Hold the child of Body of an answer of ours against the output element of an operation.

@@ -137,11 +137,19 @@ class WsdlDocument:
         else:
             source = self.element_declaration(component)
         while source is not None:
-            for annotation in _ANNOTATIONS:
-                found = _MARK.match(text_of(source.find(annotation)))
-                if found:
-                    return found[1]
+            own = self.own_mark(source)
+            if own is not None:
+                return own
             source = source.getparent()
+        return None
+
+    @staticmethod
+    def own_mark(component: etree._Element) -> str | None:
+        """The mark that a component itself carries; None: none, so that of the component around it holds."""
+        for annotation in _ANNOTATIONS:
+            found = _MARK.match(text_of(component.find(annotation)))
+            if found:
+                return found[1]
         return None
 
     # The address -----------------------------------------------------------------------------------------------------
