@@ -10,33 +10,24 @@ import structlog
 
 from soapsvc.clock import Clock, utc_now
 from soapsvc.contract.push_service import PushService
-from soapsvc.contract.roles import read_push
-from soapsvc.contract.schema_check import SchemaCheck
 from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.errors import HttpRefused, StoreUnavailable
 from soapsvc.inbox.store import InboxStore
-from soapsvc.judgement import refused_for
-from soapsvc.records import Accepted, Arrival, Deviation, Push, RefusedPush, Verdict
-from soapsvc.rules import RULES, Severity
+from soapsvc.judge import Judge
+from soapsvc.records import Accepted, Arrival, Push, RefusedPush, Verdict
 from soapsvc.settings import Settings
 from soapsvc.spool import Spool
-from soapsvc.wire.envelope_reader import Envelope, Limits, read_envelope, read_raw
 from soapsvc.wire.fault import XML_HEADERS, answer_for, fault_answer, server_fault
 from soapsvc.wire.http_gate import HttpGate, recorded_headers
 from soapsvc.wire.http_messages import Answer, RequestHead
-from soapsvc.wire.soap_rules import check_soap
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 log = structlog.get_logger()
 
-_GRAVITY = list(Severity)
-
 STORE_FULL = "The receiver is short of disk space and cannot take this message now; keep it and send it again later."
 STORE_BROKEN = "The receiver cannot store this message now; keep it and send it again later."
-NOT_AN_ENVELOPE = frozenset({"SOAP-001", "SOAP-002"})  # nothing else can be said of such a message
-MAX_DEVIATIONS = 1000  # kept in one verdict; a message of 300 KB can have 4,000
 INTERNAL = "The receiver failed on this message and has not taken it; keep it and send it again later."
 
 
@@ -49,11 +40,9 @@ class Receiver:
 
     def __init__(self, settings: Settings, wsdl: WsdlDocument, store: InboxStore, clock: Clock = utc_now):
         self._settings, self._wsdl, self._store, self._clock = settings, wsdl, store, clock
-        self._gate = HttpGate(settings, (operation.soap_action for operation in wsdl.operations), wsdl.files_beside)
-        self._limits = Limits.from_settings(settings)
-        self._schema_check = SchemaCheck(wsdl)
+        self._gate = HttpGate(settings, files=wsdl.files_beside)
+        self._judge = Judge(settings, wsdl)
         self._service = PushService(wsdl, self._accept)
-        self._understood = frozenset(block for operation in wsdl.operations for block in operation.header_blocks)
         self._served_wsdl = wsdl.served(settings.public_url or f"http://{settings.listen}/push")
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -118,49 +107,17 @@ class Receiver:
 
     def _take(self, head: RequestHead, source_ip: str, body: BinaryIO) -> Answer:
         with Spool(self._store.spool_directory) as spool:
-            try:
-                media_type = self._gate.media_type(head)
-            except HttpRefused as refused:
-                raw = read_raw(body, spool)
-                deviation = Deviation(refused.rule, refused.where, None, refused.found, refused.wanted)
-                self._keep(RefusedPush(self._arrival(head, source_ip), raw, self._verdict((deviation,), source_ip)))
-                raise
-            envelope = read_envelope(
-                body,
-                codec=media_type.codec,
-                limits=self._limits,
-                document_names=self._wsdl.document_names,
-                spool=spool,
-            )
-            arrival = self._arrival(head, source_ip)
-            push, deviations = self._hold_against_the_contract(envelope, arrival)
-            verdict = self._verdict((*media_type.deviations, *envelope.deviations, *deviations), source_ip)
-            if push is None or not verdict.accepted:
-                self._keep(RefusedPush(arrival, envelope.raw, verdict, push))
-                return fault_answer(verdict)
-            acknowledgement = self._service.dispatch(push, verdict)
+            judged = self._judge.judge(head, body, lambda: self._arrival(head, source_ip), spool)
+            push = judged.accepted
+            if push is None:
+                self._keep(judged.refused)
+                if judged.head is not None:
+                    raise judged.head
+                return fault_answer(judged.verdict)
+            acknowledgement = self._service.dispatch(push, judged.verdict)
             if not acknowledgement:
                 return Answer(202, (), b"")  # a one-way operation (BP 1.1 R2714)
             return Answer(200, XML_HEADERS, acknowledgement)
-
-    def _hold_against_the_contract(
-        self, envelope: Envelope, arrival: Arrival
-    ) -> tuple[Push | None, tuple[Deviation, ...]]:
-        """The push as far as it can be read, and how it deviates from SOAP, schema and payload rules."""
-        if envelope.root is None:
-            return None, ()
-        soap = check_soap(envelope, self._understood)
-        if any(deviation.rule in NOT_AN_ENVELOPE for deviation in soap):
-            return None, soap
-        schema = self._schema_check.check(envelope)
-        push, payload = read_push(envelope, arrival, self._wsdl)
-        documents = tuple(deviation for document in envelope.documents for deviation in document.deviations)
-        return push, (*soap, *schema, *documents, *payload)
-
-    def _verdict(self, deviations: tuple[Deviation, ...], source_ip: str) -> Verdict:
-        conformance = self._settings.conformance_for(source_ip)
-        deviations = _bounded(deviations)
-        return Verdict(conformance, self._wsdl.sha256, deviations, refused_for(deviations, conformance))
 
     def _arrival(self, head: RequestHead, source_ip: str) -> Arrival:
         return Arrival(self._clock(), source_ip, recorded_headers(head))
@@ -194,16 +151,6 @@ class Receiver:
 
     def _server_fault(self, sentence: str, retry_after_seconds: int | None = None) -> Answer:
         return server_fault(sentence, retry_after_seconds or self._settings.retry_after_seconds)
-
-
-def _bounded(deviations: tuple[Deviation, ...]) -> tuple[Deviation, ...]:
-    """The first MAX_DEVIATIONS; the last of them then tells how many more there are, by the gravest of their rules."""
-    if len(deviations) <= MAX_DEVIATIONS:
-        return deviations
-    kept, further = deviations[: MAX_DEVIATIONS - 1], deviations[MAX_DEVIATIONS - 1 :]
-    gravest = min(further, key=lambda deviation: _GRAVITY.index(RULES[deviation.rule].severity))
-    found = f"{len(further)} further deviations, which are not listed"
-    return (*kept, Deviation(gravest.rule, "", None, found, "a message that keeps the rules above", gravest.mark))
 
 
 def _request_head(environ: WSGIEnvironment) -> RequestHead:

@@ -248,11 +248,15 @@ class InboxRow:
 class StoredPush:
     """One stored push in full, but for the bytes of its documents and its raw envelope.
 
-    arrivals  every further arrival of the same push: when and from where
+    judged_at  aware UTC: when the verdict was passed
+    history    the verdicts before it, each with its time, oldest first; a push that was judged once has none
+    arrivals   every further arrival of the same push: when and from where
     """
 
     row: InboxRow
     verdict: Verdict
+    judged_at: datetime
+    history: tuple[tuple[datetime, Verdict], ...]
     root: str | None
     submit_id: str | None
     status_code: str | None

@@ -14,10 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
+from soapsvc.cli.judging_again import judge_again
 from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.inbox.json_forms import row_object
 from soapsvc.inbox.sql_store import SqlStore, open_store
-from soapsvc.receiver import MAX_DEVIATIONS, Receiver
+from soapsvc.judge import MAX_DEVIATIONS, Judge
+from soapsvc.receiver import Receiver
 from soapsvc.records import Conformance, PushState
 from soapsvc.settings import OwnSettings, Settings
 from soapsvc.shipped import SAMPLES, WSDL_FILE
@@ -98,6 +100,22 @@ def test_the_acknowledgement_is_the_one_on_file_and_valid_by_the_wsdl(called: Ca
     (body,) = etree.fromstring(answer.body)
     (acknowledgement,) = body
     assert payload_schemas()[etree.QName(acknowledgement).namespace].validate(acknowledgement)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [TEXT_XML, {"Content-Type": "text/xml"}, {"Content-Type": "application/soap+xml"}, {},
+     {**TEXT_XML, "Content-Encoding": "gzip"}, {**TEXT_XML, "SOAPAction": "other"}],
+)  # fmt: skip
+def test_what_is_refused_would_be_refused_for_the_same_once_more(called: Called, headers: dict[str, str]) -> None:
+    judge = Judge(called.settings, WsdlDocument.load(WSDL_FILE))
+    for sample in [*(SAMPLES / "refused").glob("*.xml"), SAMPLES / "sampleTwoDocuments.xml"]:
+        called.post(sample.read_bytes(), headers)
+    kept = [called.store.stored(row.id) for row in called.store.rows(state=PushState.QUARANTINED)]
+    assert len(kept) >= 5
+    for stored in kept:
+        assert not judge_again(called.store, judge, stored.row.id).passed
+        assert called.store.stored(stored.row.id) == stored
 
 
 def test_a_redelivery_is_one_push_with_a_count_and_gets_the_same_answer(called: Called) -> None:

@@ -31,9 +31,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "inbox": FLOOR,
     "sender": FLOOR | {"contract"},
     "web": FLOOR | {"inbox"},
-    "receiver": FLOOR | {"wire", "contract", "inbox"},
+    "judge": FLOOR | {"wire", "contract"},
+    "receiver": FLOOR | {"wire", "contract", "inbox", "judge"},
     "serving": FLOOR | {"wire", "contract", "inbox", "web", "receiver", "logs"},
-    "cli": FLOOR | {"wire", "contract", "inbox", "sender", "web", "receiver", "serving", "logs", "rules_page"},
+    "cli": FLOOR | {"wire", "contract", "inbox", "sender", "web", "judge", "receiver", "serving", "logs", "rules_page"},
     "__main__": {"cli"},
 }
 OTHERS_MAY_NOT = {

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 import click
 
 from soapsvc.cli.inbox_tables import list_table, push_page, quarantine_page, stats_table
-from soapsvc.cli.options import inbox_option, json_option
-from soapsvc.cli.output import console, count, print_json, printable, printable_lines, show, tell, write_bytes
+from soapsvc.cli.options import conformance_option, inbox_option, json_option, wsdl_option
+from soapsvc.cli.output import complain, console, count, print_json, printable, printable_lines, show, tell, write_bytes
 from soapsvc.errors import NoSuchPush
 from soapsvc.records import PushState
 
 if TYPE_CHECKING:
     from soapsvc.inbox.store import InboxStore
     from soapsvc.records import InboxRow, StoredPush
+    from soapsvc.settings import Settings
 
 _LISTED = 50  # rows, unless told
 _PIECE_BYTES = 1024 * 1024
@@ -125,6 +126,61 @@ def quarantine(limit: int, everything: bool, inbox_url: str | None, config: Path
             tell(f"the newest {limit}; --all shows the rest, where there is more")
 
 
+@inbox.command(short_help="What was refused, judged once more.")
+@click.argument("push_ids", metavar="[ID]...", nargs=-1)
+@click.option("--quarantined", is_flag=True, help="All that is in quarantine, the oldest first.")
+@wsdl_option
+@conformance_option
+@inbox_option
+@json_option
+def reprocess(
+    push_ids: tuple[str, ...],
+    quarantined: bool,
+    inbox_url: str | None,
+    config: Path | None,
+    as_json: bool,
+    **contract: Any,
+) -> int:
+    """Judge pushes in quarantine by the contract and the degree that the settings have now.
+
+    What passes becomes an accepted push, with its id and the time of its arrival; what does not stays where it is.
+    A line each; exit 1 when one of them is still refused. A receiver may run on the same inbox meanwhile.
+    """
+    if bool(push_ids) == quarantined:
+        raise click.UsageError("name pushes by their ID, or say --quarantined for all that was refused: one of the two")
+    from soapsvc.cli.judging_again import judge_again
+    from soapsvc.contract.wsdl_document import WsdlDocument
+    from soapsvc.judge import Judge
+    from soapsvc.settings import load_settings
+    from soapsvc.shipped import WSDL_FILE
+
+    settings = load_settings({"inbox": inbox_url, **contract}, config)
+    judge = Judge(settings, WsdlDocument.load(settings.wsdl or WSDL_FILE))
+    with opened_with(settings) as store:  # to look at, first: an inbox that is not there is not made
+        ids = [_quarantined_id(store, given) for given in push_ids]
+        if quarantined:
+            ids = [row.id for row in store.rows(limit=None, state=PushState.QUARANTINED)][::-1]
+    if not ids:
+        tell("nothing is in quarantine")
+        return 0
+    passed = True
+    with opened_with(settings, to_write=True) as store:
+        for push_id in dict.fromkeys(ids):
+            try:
+                done = judge_again(store, judge, push_id)
+            except NoSuchPush as gone:  # put out meanwhile to make room, or judged by another
+                if not quarantined:
+                    complain(str(gone))
+                    passed = False
+                continue
+            passed = passed and done.passed
+            if as_json:
+                print_json(done.as_object())
+            else:
+                print(done.line, flush=True)
+    return 0 if passed else 1
+
+
 @inbox.command()
 @inbox_option
 @json_option
@@ -145,7 +201,13 @@ def opened(inbox_url: str | None, config: Path | None) -> Iterator[InboxStore]:
     """The store of the settings, to look at: it is not made where there is none. Errors: StoreError."""
     from soapsvc.settings import load_settings
 
-    settings = load_settings({"inbox": inbox_url}, config)
+    with opened_with(load_settings({"inbox": inbox_url}, config)) as store:
+        yield store
+
+
+@contextmanager
+def opened_with(settings: Settings, *, to_write: bool = False) -> Iterator[InboxStore]:
+    """The same of settings that are loaded. to_write: as a receiver opens it."""
     from soapsvc.inbox.sql_store import open_store
     from soapsvc.logs import configure_logs
 
@@ -155,7 +217,7 @@ def opened(inbox_url: str | None, config: Path | None) -> Iterator[InboxStore]:
         settings.inbox,
         quarantine_max_bytes=settings.quarantine_max_bytes,
         quarantine_max_bytes_per_source=settings.quarantine_max_bytes_per_source,
-        create=False,
+        create=to_write,
     )
     try:
         yield store
@@ -191,6 +253,14 @@ def whole_id(store: InboxStore, given: str) -> str:
             f"{', '.join(found[:_AMBIGUOUS_SHOWN])}{more}"
         )
     return found[0]
+
+
+def _quarantined_id(store: InboxStore, given: str) -> str:
+    """`whole_id` of a push in quarantine. Errors: NoSuchPush, also for one that is not there."""
+    push_id = whole_id(store, given)
+    if store.stored(push_id).row.state is not PushState.QUARANTINED:
+        raise NoSuchPush(f"push {push_id} is not in quarantine: it was accepted")
+    return push_id
 
 
 def hand_over(stream: BinaryIO) -> None:

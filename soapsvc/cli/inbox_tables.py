@@ -7,7 +7,17 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from soapsvc.cli.output import count, facts, moment, size, table, text
-from soapsvc.records import Deviation, InboxDocument, InboxRow, InboxStats, JobId, Property, PushState, StoredPush
+from soapsvc.records import (
+    Deviation,
+    InboxDocument,
+    InboxRow,
+    InboxStats,
+    JobId,
+    Property,
+    PushState,
+    StoredPush,
+    Verdict,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -89,13 +99,17 @@ def push_page(push: StoredPush) -> Iterator[Table | Text | str]:
             ("message", push.root),
             ("raw envelope", f"{size(row.raw_bytes)}, sha256 {push.raw_sha256}"),
             ("redeliveries", ", ".join(f"{moment(at)} from {ip}" for at, ip in push.arrivals) or row.redeliveries),
-            ("judged", f"{verdict.conformance}, by the contract {verdict.contract_sha256}"),
+            ("judged", f"{moment(push.judged_at)} {_by(verdict)}"),
         )
     )
     yield from _section(
         "deviations",
         deviations(verdict.deviations, verdict.refused_for) if verdict.deviations else text("none", "green"),
     )
+    for at, earlier in push.history:
+        yield from _section(
+            f"earlier verdict: {moment(at)} {_by(earlier)}", deviations(earlier.deviations, earlier.refused_for)
+        )
     if row.documents:
         yield from _section("documents", _documents(row.documents))
     if push.properties:
@@ -173,6 +187,10 @@ def _properties(properties: Sequence[Property]) -> Table:
             for one in properties
         ),
     )  # fmt: skip
+
+
+def _by(verdict: Verdict) -> str:
+    return f"{verdict.conformance}, by the contract {verdict.contract_sha256}"
 
 
 def _section(title: str, content: Table | Text | str) -> Iterator[Table | Text | str]:

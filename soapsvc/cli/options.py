@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+from soapsvc.records import Conformance
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -32,6 +34,14 @@ def inbox_option(command: Command) -> Command:
 def json_option(command: Command) -> Command:
     """--json, handed over as `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")(command)
+
+
+def conformance_option(command: Command) -> Command:
+    """--conformance DEGREE, handed over as `conformance`."""
+    return click.option(
+        "--conformance", type=click.Choice([str(degree) for degree in Conformance]),
+        help="How strictly a push is held against the contract.  [default: strict]",
+    )(command)  # fmt: skip
 
 
 def wsdl_option(command: Command) -> Command:

@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from soapsvc.cli.options import config_option, wsdl_option
-from soapsvc.records import Conformance
+from soapsvc.cli.options import config_option, conformance_option, wsdl_option
 
 
 @click.command(short_help="Receive pushes until SIGTERM.")
@@ -17,10 +16,7 @@ from soapsvc.records import Conformance
 @click.option("--admin", metavar="HOST:PORT", help="The admin listener.  [default: 127.0.0.1:8081]")
 @click.option("--inbox", metavar="URL", help="The store.  [default: sqlite:///soapsvc-inbox.db]")
 @wsdl_option
-@click.option(
-    "--conformance", type=click.Choice([str(degree) for degree in Conformance]),
-    help="How strictly a push is held against the contract.  [default: strict]",
-)  # fmt: skip
+@conformance_option
 @click.option("--public-url", metavar="URL", help="What senders use; the served WSDL names it.")
 @click.option("--processes", metavar="N", help="Receiver processes.  [default: 1]")
 @click.option("--threads", metavar="N", help="Worker threads in each process.  [default: 8]")

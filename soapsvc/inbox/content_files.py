@@ -1,7 +1,8 @@
 """Large contents: each a file of its own beside the database, on disk before the row that names it.
 
     inbox.db.files/inbox-id                         the id of the database that the others belong to
-    inbox.db.files/TTTT/PPPPPPPPPPPPPPPPPPPP-DDDD…   T: first characters of the push's id (9 hours), P: its id,
+    inbox.db.files/TTTT/PPPPPPPPPPPPPPPPPPPP-DDDD…   T: first characters of the push's id (9 hours), P: its id, or one
+                                                    made for the documents of a push that was in quarantine,
                                                     D: hex SHA-256 of what is inside
     inbox.db.spool/NAME/                            what one process has not stored yet; NAME/alive is locked by it
 
@@ -40,7 +41,7 @@ ORPHAN_AGE_SECONDS = 3600  # between file and row lie milliseconds; an hour leav
 COPY_BYTES = 1024 * 1024
 _NAME = re.compile(f"({ID_PATTERN})-([0-9a-f]{{64}})")  # whatever has another name is not ours
 
-Key = tuple[str, str]  # push id, hex digest
+Key = tuple[str, str]  # id by which the file is named, hex digest
 
 
 class ContentFiles:
@@ -53,8 +54,8 @@ class ContentFiles:
         self.directory, self._inbox_id = directory, inbox_id
         self._durable: set[Path] = set()  # directories whose own names this process has synced
 
-    def path(self, push_id: str, sha256: str) -> Path:
-        return self.directory / push_id[:DIRECTORY_CHARS] / f"{push_id}-{sha256}"
+    def path(self, file_id: str, sha256: str) -> Path:
+        return self.directory / file_id[:DIRECTORY_CHARS] / f"{file_id}-{sha256}"
 
     def is_anothers(self) -> bool:
         """Whether the documents here are another database's: to this one's rows all would be orphans."""
@@ -72,9 +73,9 @@ class ContentFiles:
         if not os.access(self.directory, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.directory))
 
-    def place(self, push_id: str, content: Content) -> Path:
+    def place(self, file_id: str, content: Content) -> Path:
         """Give a content its file; when this returns, bytes and names are on disk."""
-        target = self.path(push_id, content.sha256)
+        target = self.path(file_id, content.sha256)
         try:
             self._place(content, target)
         except FileNotFoundError:  # somebody cleared the directory away while we took it for there
@@ -82,21 +83,24 @@ class ContentFiles:
             self._place(content, target)
         return target
 
-    def open(self, push_id: str, sha256: str, size_bytes: int, what: str) -> BinaryIO:
-        """The bytes, checked while they are read. Errors: StoreUnavailable, also from read(): lost."""
+    def open(self, key: Key, size_bytes: int, what: str) -> BinaryIO:
+        """The bytes, checked while they are read. Errors: StoreUnavailable, also from read(): lost.
+
+        what  they are, for a sentence
+        """
         try:
-            file = self.path(push_id, sha256).open("rb", buffering=0)
+            file = self.path(*key).open("rb", buffering=0)
         except FileNotFoundError:
-            raise lost(f"{what} of push {push_id} is missing on disk") from None
-        return io.BufferedReader(_CheckedFile(file, sha256, size_bytes, f"{what} of push {push_id}"), COPY_BYTES)
+            raise lost(f"{what} is missing on disk") from None
+        return io.BufferedReader(_CheckedFile(file, key[1], size_bytes, what), COPY_BYTES)
 
     def remove(self, keys: list[Key]) -> None:
         """Remove the files of rows that are gone; what cannot be removed is left to the sweep."""
-        for push_id, sha256 in keys:
+        for key in keys:
             try:
-                self.path(push_id, sha256).unlink(missing_ok=True)
+                self.path(*key).unlink(missing_ok=True)
             except OSError as error:
-                _LOG.warning("inbox file not removed", push_id=push_id, cause=str(error))
+                _LOG.warning("inbox file not removed", file_id=key[0], cause=str(error))
 
     def sweep(self, now: float, known: Callable[[Key], bool]) -> int:
         """Remove files without a row that are older than ORPHAN_AGE_SECONDS; how many they were.

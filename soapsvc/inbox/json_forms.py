@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from soapsvc.records import Deviation, InboxDocument, InboxRow, InboxStats, Property, StoredPush
+from soapsvc.records import Deviation, InboxDocument, InboxRow, InboxStats, Property, StoredPush, Verdict
 
 Object = dict[str, Any]
 
@@ -31,19 +31,13 @@ def row_object(row: InboxRow) -> Object:
 
 def stored_object(stored: StoredPush) -> Object:
     """One push in full: the object of the list, with `properties` still by name, and what a list leaves out."""
-    verdict = stored.verdict
     return row_object(stored.row) | {
         "root": stored.root,
         "submit_id": stored.submit_id,
         "status_code": stored.status_code,
         "processing_id": stored.processing_id,
-        "verdict": {
-            "conformance": verdict.conformance.value,
-            "contract_sha256": verdict.contract_sha256,
-            "accepted": verdict.accepted,
-            "deviations": [_deviation_object(deviation) for deviation in verdict.deviations],
-            "refused_for": [_deviation_object(deviation) for deviation in verdict.refused_for],
-        },
+        "verdict": _verdict_object(stored.judged_at, stored.verdict) | {"accepted": stored.verdict.accepted},
+        "history": [_verdict_object(at, verdict) for at, verdict in stored.history],
         "property_list": [_property_object(one) for one in stored.properties],
         "document_properties": {
             str(document.n): [_property_object(one) for one in document.properties]
@@ -95,6 +89,16 @@ def _property_object(one: Property) -> Object:
         "value": one.value,
         "at": _time(one.at),
         "b64charset": one.b64charset,
+    }
+
+
+def _verdict_object(at: datetime, verdict: Verdict) -> Object:
+    return {
+        "at": _time(at),
+        "conformance": verdict.conformance.value,
+        "contract_sha256": verdict.contract_sha256,
+        "deviations": [_deviation_object(deviation) for deviation in verdict.deviations],
+        "refused_for": [_deviation_object(deviation) for deviation in verdict.refused_for],
     }
 
 

@@ -57,13 +57,15 @@ class NewPush:
     """What one push puts into the tables.
 
     contents  each once, whatever number of documents hold it; the small ones with their bytes
-    large     those of them that need a file
+    large     those of them that need a file and have none yet
+    file_id   by which these files are named
     """
 
     push: Values
     documents: list[Values]
     contents: list[Values]
     large: tuple[Content, ...]
+    file_id: str
 
     @property
     def id(self) -> str:
@@ -71,6 +73,40 @@ class NewPush:
 
     def in_conflict_with(self, first_id: str) -> NewPush:
         return replace(self, push={**self.push, "conflict_of": first_id})
+
+    def instead_of(self, push_id: str, judged_at: datetime) -> NewPush:
+        """The same for a push that is in quarantine under that id, with its raw bytes in their place.
+
+        The files of its documents keep an id of their own, so that two processes that judge one push at once never
+        write, nor remove, each other's.
+        """
+        return replace(
+            self,
+            push={**self.push, "id": push_id, "judged_at": judged_at},
+            documents=[{**document, "push_id": push_id} for document in self.documents],
+            contents=[{**content, "push_id": push_id} for content in self.contents],
+            large=tuple(content for content in self.large if content.sha256 != self.push["raw_sha256"]),
+        )
+
+    def after(self, earlier: RowMapping, raw_file_id: str | None) -> NewPush:
+        """The same with what is kept of the push's row in quarantine: its verdicts, and the file of its raw bytes."""
+        history = [*earlier["history"], {"at": earlier["judged_at"].isoformat(), **earlier["verdict"]}]
+        raw_sha256 = self.push["raw_sha256"]
+        return replace(
+            self,
+            push={**self.push, "history": history},
+            contents=[
+                {**content, "file_id": raw_file_id} if content["sha256"] == raw_sha256 else content
+                for content in self.contents
+            ],
+        )
+
+    def in_quarantine(self) -> NewPush:
+        """The same with an estimate of what it takes there."""
+        told = ("verdict", "history", "properties", "header_blocks", "http_headers")
+        parts = (*(self.push[name] for name in told), self.documents)
+        kept_bytes = self.push["raw_bytes"] + sum(len(json.dumps(part)) for part in parts) + ROW_BYTES
+        return replace(self, push={**self.push, "kept_bytes": kept_bytes})
 
 
 def accepted_push(push: Push, verdict: Verdict) -> NewPush:
@@ -92,10 +128,7 @@ def quarantined_push(refused: RefusedPush) -> NewPush:
         "source_ip": _storable(refused.arrival.source_ip),
         "http_headers": [list(header) for header in refused.arrival.http_headers],
     }
-    new = _new(values, refused.push, (refused.raw,))
-    told = (values["verdict"], values["properties"], values["header_blocks"], values["http_headers"], new.documents)
-    values["kept_bytes"] = refused.raw.size_bytes + sum(len(json.dumps(part)) for part in told) + ROW_BYTES
-    return new
+    return _new(values, refused.push, (refused.raw,)).in_quarantine()
 
 
 def inbox_row(row: RowMapping, documents: Iterable[RowMapping]) -> InboxRow:
@@ -121,6 +154,8 @@ def stored_push(row: RowMapping, documents: Iterable[RowMapping], arrivals: Iter
     return StoredPush(
         row=inbox_row(row, documents),
         verdict=_read_verdict(row["verdict"]),
+        judged_at=row["judged_at"],
+        history=tuple((datetime.fromisoformat(values["at"]), _read_verdict(values)) for values in row["history"]),
         root=row["root"],
         submit_id=row["submit_id"],
         status_code=row["status_code"],
@@ -141,10 +176,17 @@ def _new(values: Values, push: Push | None, contents: Sequence[Content]) -> NewP
         push=values,
         documents=[_document_values(push_id, document) for document in (push.documents if push else ())],
         contents=[
-            {"push_id": push_id, "sha256": digest, "size_bytes": content.size_bytes, "inline": inline_bytes(content)}
+            {
+                "push_id": push_id,
+                "sha256": digest,
+                "size_bytes": content.size_bytes,
+                "inline": inline_bytes(content),
+                "file_id": None if is_inline(content) else push_id,
+            }
             for digest, content in by_digest.items()
         ],
         large=tuple(content for content in by_digest.values() if not is_inline(content)),
+        file_id=push_id,
     )
 
 
@@ -166,6 +208,8 @@ def _common(received_at: datetime, raw: Content, verdict: Verdict) -> Values:
             "deviations": [_deviation_values(deviation) for deviation in verdict.deviations],
             "refused_for": [_deviation_values(deviation) for deviation in verdict.refused_for],
         },
+        "judged_at": received_at,
+        "history": [],
     }
 
 

@@ -1,4 +1,4 @@
-"""What is done to the tables inside a transaction: store once, count, keep in quarantine, make room.
+"""What is done to the tables inside a transaction: store once, count, keep in quarantine, make room, take out again.
 
 Each function is handed the connection of a transaction that another one commits (group_commit.py).
 """
@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Table, and_, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, Table, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from soapsvc.errors import NoSuchPush
 from soapsvc.inbox.content_files import Key
 from soapsvc.inbox.push_rows import NewPush
 from soapsvc.inbox.tables import ARRIVALS, CONTENTS, DOCUMENTS, PROBE, PUSHES, QUARANTINE_USE
@@ -35,6 +36,17 @@ class Room:
     def smallest(self) -> int:
         """The largest push that could be kept."""
         return min(self.total, self.per_source)
+
+
+@dataclass(frozen=True, slots=True)
+class Releasing:
+    """What became of a push that was taken out of quarantine.
+
+    left  its files, where its content is stored already under another id
+    """
+
+    accepted: Accepted
+    left: list[Key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +141,32 @@ def keep_refused(connection: Connection, new: NewPush, room: Room) -> Quarantini
     return Quarantining(True, files)
 
 
+def accept_kept(connection: Connection, new: NewPush) -> Releasing:
+    """Take the push out of quarantine and store it like one that comes in, under the id that it has.
+
+    Errors  NoSuchPush: it is not in quarantine (any more)
+    """
+    kept = _kept(connection, new)
+    left = _take_out(connection, kept)
+    accepted = store_once(connection, new.after(kept, _file_of_raw(left, kept)))
+    return Releasing(accepted, left if accepted.redelivery else [])
+
+
+def refuse_again(connection: Connection, new: NewPush) -> None:
+    """Put another verdict into the place of the one by which the push is in quarantine; the same: leave it alone.
+
+    Errors  NoSuchPush: it is not in quarantine (any more)
+    """
+    kept = _kept(connection, new)
+    if kept["verdict"] == new.push["verdict"]:
+        return
+    left = _take_out(connection, kept)
+    new = new.after(kept, _file_of_raw(left, kept)).in_quarantine()
+    _add_use(connection, kept["source_ip"], new.push["kept_bytes"])
+    connection.execute(insert(PUSHES), new.push)
+    _insert_parts(connection, new)
+
+
 def probe(connection: Connection, now: datetime) -> None:
     """Write something small that takes no room the second time."""
     if connection.execute(update(PROBE).where(PROBE.c.id == 1).values(written_at=now)).rowcount == 0:
@@ -181,6 +219,26 @@ def _add_use(connection: Connection, source: str, kept_bytes: int) -> None:
     connection.execute(delete(QUARANTINE_USE).where(use.source_ip == source, use.kept_bytes <= 0))
 
 
+def _kept(connection: Connection, new: NewPush) -> RowMapping:
+    """The row of the push in quarantine, which nobody else takes out or puts out until this transaction ends."""
+    _add_use(connection, new.push["source_ip"], 0)  # for its lock: whoever changes the quarantine begins there
+    one = select(PUSHES).where(PUSHES.c.id == new.id, PUSHES.c.state == PushState.QUARANTINED.value)
+    kept = connection.execute(one).mappings().first()
+    if kept is None:
+        raise NoSuchPush(f"Push {new.id} is not in quarantine any more.")
+    return kept
+
+
+def _take_out(connection: Connection, kept: RowMapping) -> list[Key]:
+    left = _remove(connection, kept["id"])
+    _add_use(connection, kept["source_ip"], -kept["kept_bytes"])
+    return left
+
+
+def _file_of_raw(left: list[Key], kept: RowMapping) -> str | None:
+    return next((file_id for file_id, sha256 in left if sha256 == kept["raw_sha256"]), None)
+
+
 def _evict_until(connection: Connection, bound: int, source: str | None) -> list[list[Key]]:
     """Remove the oldest quarantined pushes until the use is within the bound, or EVICTED_AT_ONCE are gone."""
     over = _use(connection, _ALL_SOURCES if source is None else source) - bound
@@ -202,7 +260,10 @@ def _evict_until(connection: Connection, bound: int, source: str | None) -> list
 
 
 def _remove(connection: Connection, push_id: str) -> list[Key]:
-    large = select(CONTENTS.c.sha256).where(and_(CONTENTS.c.push_id == push_id, CONTENTS.c.inline.is_(None)))
-    keys = [(push_id, sha256) for sha256 in connection.execute(large).scalars()]
+    """Remove a push's rows; the files that no row names any more."""
+    large = select(CONTENTS.c.file_id, CONTENTS.c.sha256).where(
+        CONTENTS.c.push_id == push_id, CONTENTS.c.file_id.is_not(None)
+    )
+    keys = [(row.file_id, row.sha256) for row in connection.execute(large)]
     connection.execute(delete(PUSHES).where(PUSHES.c.id == push_id))  # its parts go with it: ON DELETE CASCADE
     return keys

@@ -94,7 +94,7 @@ class SqlStore:
         self._spool_lock = Lock()
         self._writer = GroupCommit(database.check_file, database.writer.connect, self._verify)
         self._acknowledged: deque[str] = deque(maxlen=READ_BACK)
-        self._doubtful: dict[str, list[Key]] = {}  # files of pushes whose commit may or may not have taken place
+        self._doubtful: list[Key] = []  # files of pushes whose commit may or may not have taken place
         self._doubtful_lock = Lock()
         self._closing = Event()
         self._sweeper = Thread(target=self._sweep_at_open, name="inbox-sweep", daemon=True) if receives else None
@@ -152,6 +152,20 @@ class SqlStore:
                 self._files.remove(list(done.evicted))
                 if done.kept:
                     return new.id
+
+    def accept_kept(self, push_id: str, push: Push, verdict: Verdict) -> Accepted:
+        new = accepted_push(push, verdict).instead_of(push_id, self._clock())
+        with self._placed(new):
+            done = self._writer.commit(lambda connection: push_writes.accept_kept(connection, new))
+        if done.accepted.redelivery:
+            self._files.remove([*_file_keys(new), *done.left])
+        else:
+            self._acknowledged.append(push_id)
+        return done.accepted
+
+    def refuse_again(self, push_id: str, refused: RefusedPush) -> None:
+        new = quarantined_push(refused).instead_of(push_id, self._clock())
+        self._writer.commit(lambda connection: push_writes.refuse_again(connection, new))
 
     def check_writable(self) -> None:
         self._writer.commit(lambda connection: push_writes.probe(connection, self._clock()))
@@ -279,15 +293,16 @@ class SqlStore:
         return [inbox_row(row, documents[row["id"]]) for row in rows]
 
     def _open_content(self, connection: Connection, push_id: str, sha256: str, what: str) -> BinaryIO:
-        one = select(CONTENTS.c.inline, CONTENTS.c.size_bytes).where(
+        one = select(CONTENTS.c.inline, CONTENTS.c.size_bytes, CONTENTS.c.file_id).where(
             CONTENTS.c.push_id == push_id, CONTENTS.c.sha256 == sha256
         )
         found = connection.execute(one).first()
         if found is None:
             raise NoSuchPush(f"Of push {push_id} the {what} is not kept: quarantine keeps the raw envelope alone.")
-        if found.inline is None:
+        if found.file_id is not None:
             try:
-                return self._files.open(push_id, sha256, found.size_bytes, what.capitalize())
+                key = (found.file_id, sha256)
+                return self._files.open(key, found.size_bytes, f"{what.capitalize()} of push {push_id}")
             except OSError as cause:
                 raise not_usable(cause, f"{what} of {push_id}") from cause
         if hashlib.sha256(found.inline).hexdigest() != sha256:
@@ -300,15 +315,14 @@ class SqlStore:
         keys = _file_keys(new)
         try:
             for content in new.large:
-                self._files.place(new.id, content)
+                self._files.place(new.file_id, content)
             yield
         except (OSError, InboxDamaged) as cause:
             self._files.remove(keys)
             raise not_stored(cause, "file") from cause
         except CommitInDoubt:
-            if keys:
-                with self._doubtful_lock:
-                    self._doubtful[new.id] = keys
+            with self._doubtful_lock:
+                self._doubtful += keys
             raise
         except BaseException:
             self._files.remove(keys)
@@ -330,10 +344,8 @@ class SqlStore:
             for push_id in tuple(self._acknowledged):
                 self._read_back(connection, push_id)
             with self._doubtful_lock:
-                doubtful, self._doubtful = self._doubtful, {}
-            for push_id, keys in doubtful.items():
-                if connection.execute(select(PUSHES.c.id).where(PUSHES.c.id == push_id)).first() is None:
-                    self._files.remove(keys)
+                doubtful, self._doubtful = self._doubtful, []
+            self._files.remove([key for key in doubtful if not _has_row(connection, key)])
         _LOG.info("inbox verified after a failure", read_back=len(self._acknowledged))
 
     def _read_back(self, connection: Connection, push_id: str) -> None:
@@ -341,8 +353,8 @@ class SqlStore:
         if not kept:
             raise InboxDamaged(f"push {push_id} was acknowledged and is gone")
         for content in kept:
-            if content["inline"] is None:
-                path = self._files.path(push_id, content["sha256"])
+            if content["file_id"] is not None:
+                path = self._files.path(content["file_id"], content["sha256"])
                 whole = path.is_file() and path.stat().st_size == content["size_bytes"]
             else:
                 whole = hashlib.sha256(content["inline"]).hexdigest() == content["sha256"]
@@ -359,10 +371,8 @@ class SqlStore:
         def known(key: Key) -> bool:
             if self._closing.is_set():
                 return True  # keeps the rest for the next time
-            push_id, sha256 = key
-            one = select(CONTENTS.c.push_id).where(CONTENTS.c.push_id == push_id, CONTENTS.c.sha256 == sha256)
             with self._reading() as connection:
-                if connection.execute(one).first() is not None:
+                if _has_row(connection, key):
                     return True
             self._database.check_file()  # another database put into its place would know none of the files
             return False
@@ -390,7 +400,12 @@ def page_query(limit: int, state: PushState | None, before_id: str | None) -> Se
 
 
 def _file_keys(new: NewPush) -> list[Key]:
-    return [(new.id, content.sha256) for content in new.large]
+    return [(new.file_id, content.sha256) for content in new.large]
+
+
+def _has_row(connection: Connection, key: Key) -> bool:
+    one = select(CONTENTS.c.push_id).where(CONTENTS.c.file_id == key[0], CONTENTS.c.sha256 == key[1])
+    return connection.execute(one).first() is not None
 
 
 def _no_such_push(push_id: str) -> NoSuchPush:

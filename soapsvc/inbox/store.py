@@ -29,6 +29,15 @@ class InboxStore(Protocol):
         """Keep refused input and return its id; the oldest make room. None: larger alone than what may be kept.
         Errors: StoreUnavailable, also where the disk is too full for it: accepted pushes come first."""
 
+    def accept_kept(self, push_id: str, push: Push, verdict: Verdict) -> Accepted:
+        """Take a push out of quarantine and store it as accept() does, under its id and with its first arrival. It has
+        been read anew from its raw bytes; what it was refused for becomes its history. A redelivery of what is stored
+        already is counted there, and its own id is no more. Errors: NoSuchPush: it is not in quarantine (any more);
+        StoreUnavailable: it still is."""
+
+    def refuse_again(self, push_id: str, refused: RefusedPush) -> None:
+        """Replace the verdict of a push in quarantine; one that differs becomes its history. Errors: as above."""
+
     def rows(
         self, *, limit: int | None = 50, state: PushState | None = None, before_id: str | None = None
     ) -> Iterator[InboxRow]:

@@ -83,6 +83,8 @@ PUSHES = Table(
     Column("raw_bytes", BigInteger, nullable=False),
     Column("kept_bytes", BigInteger, nullable=False),  # what the quarantine's bounds count
     Column("verdict", JSON, nullable=False),
+    Column("judged_at", UtcTime(), nullable=False),  # when the verdict was passed
+    Column("history", JSON, nullable=False),  # the verdicts before it, each with its time; oldest first
     Column("properties", JSON, nullable=False),
     Column("header_blocks", JSON, nullable=False),
     Column("http_headers", JSON, nullable=False),
@@ -130,6 +132,16 @@ CONTENTS = Table(
     Column("sha256", HEX_DIGEST, primary_key=True),
     Column("size_bytes", BigInteger, nullable=False),
     Column("inline", LargeBinary),  # null: in a file of its own (content_files.py)
+    Column("file_id", PUSH_ID),  # by which the file is named; null: there is none
+)
+
+_IN_FILE = text("file_id IS NOT NULL")
+Index(
+    "ix_contents_file_id_sha256",
+    CONTENTS.c.file_id,
+    CONTENTS.c.sha256,
+    sqlite_where=_IN_FILE,
+    postgresql_where=_IN_FILE,
 )
 
 ARRIVALS = Table(

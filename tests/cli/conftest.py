@@ -43,9 +43,10 @@ class Inbox:
     store: SqlStore
     now: datetime = FIRST
 
-    def arrival(self) -> Arrival:
+    def arrival(self, content_type: str = "text/xml") -> Arrival:
         self.now += timedelta(seconds=1)
-        return Arrival(self.now, "192.0.2.7", (("Content-Type", "text/xml"), ("Authorization", "***")))
+        http_headers = (("Content-Type", content_type), ("Soapaction", '"basicInvoke"'), ("Authorization", "***"))
+        return Arrival(self.now, "192.0.2.7", http_headers)
 
     def push(self, mrn: int, *documents: bytes, subject: str = "Delivery report", filename: str = "report.csv") -> Push:
         return Push(
@@ -65,9 +66,9 @@ class Inbox:
     def accept(self, push: Push) -> Accepted:
         return self.store.accept(push, Verdict(Conformance.STRICT, "cd" * 32))
 
-    def refuse(self, raw: bytes) -> str:
+    def refuse(self, raw: bytes, content_type: str = "text/xml") -> str:
         verdict = Verdict(Conformance.STRICT, "cd" * 32, (DEVIATION,), (DEVIATION,))
-        kept = self.store.quarantine(RefusedPush(self.arrival(), Content.of(raw), verdict))
+        kept = self.store.quarantine(RefusedPush(self.arrival(content_type), Content.of(raw), verdict))
         assert kept is not None
         return kept
 

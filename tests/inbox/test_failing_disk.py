@@ -18,11 +18,23 @@ from soapsvc.errors import StoreError, StoreUnavailable
 from soapsvc.inbox import push_writes
 from soapsvc.inbox.push_rows import NewPush
 from soapsvc.inbox.sql_store import SqlStore
-from soapsvc.records import Accepted
-from soapsvc.spool import Spool
+from soapsvc.records import Accepted, RefusedPush
+from soapsvc.spool import Content, Spool
 from tests.inbox.accepting import AskedProcess, push_of
 from tests.inbox.conftest import DISK_BYTES
-from tests.inbox.making import LARGE, MIB, STRICT, OpenStore, all_ids, assert_whole, document_of, push, refused, spooled
+from tests.inbox.making import (
+    LARGE,
+    MIB,
+    REFUSED,
+    STRICT,
+    OpenStore,
+    all_ids,
+    assert_whole,
+    document_of,
+    push,
+    refused,
+    spooled,
+)
 
 
 def fill(folder: Path) -> Path:
@@ -163,6 +175,47 @@ def test_files_of_a_commit_in_doubt_stay_until_the_database_could_be_asked(inbox
         assert len(files_of(inbox_file.parent)) == 1
     finally:
         child.end()
+
+
+def test_what_cannot_be_taken_out_of_quarantine_stays_there_and_leaves_no_file(
+    inbox_file: Path, open_inbox: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, sent = open_inbox(), push(document=os.urandom(LARGE), raw=Content.of(os.urandom(LARGE)))
+    push_id = str(store.quarantine(RefusedPush(sent.arrival, sent.raw, REFUSED, sent)))
+    before, files = store.stored(push_id), files_of(inbox_file.parent)
+    quarantine_bytes = store.stats().quarantine_bytes
+
+    def fail(connection: Connection, new: NewPush) -> None:
+        assert len(files_of(inbox_file.parent)) == 2, "the document was not on disk before its row"
+        raise RuntimeError
+
+    with monkeypatch.context() as failing:
+        failing.setattr(push_writes, "_insert_parts", fail)
+        with pytest.raises(StoreUnavailable):
+            store.accept_kept(push_id, sent, STRICT)
+    assert (store.stored(push_id), files_of(inbox_file.parent)) == (before, files)
+    assert store.stats().quarantine_bytes == quarantine_bytes
+    assert_whole(store, store.accept_kept(push_id, sent, STRICT), sent)
+
+
+def test_the_files_of_a_push_that_left_the_quarantine_in_doubt_stay(
+    open_inbox: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commit takes place, and the look at the database after it fails."""
+    store, sent = open_inbox(), push(document=os.urandom(LARGE))
+    push_id = str(store.quarantine(RefusedPush(sent.arrival, sent.raw, REFUSED, sent)))
+    checks = iter([None, OSError()])
+
+    def check() -> None:
+        if (trouble := next(checks, None)) is not None:
+            raise trouble
+
+    monkeypatch.setattr(store._writer, "_check", check)
+    with pytest.raises(StoreUnavailable):
+        store.accept_kept(push_id, sent, STRICT)
+    again = store.accept(sent, STRICT)
+    assert (again.id, again.redelivery) == (push_id, True)
+    assert_whole(store, again, sent)
 
 
 def test_a_locked_database_is_told_and_passes(

@@ -19,6 +19,7 @@ from sqlalchemy import create_engine
 
 from soapsvc.inbox.tables import METADATA
 from tests.inbox.conftest import opening
+from tests.inbox.kept_promises import KeptPromises
 from tests.inbox.making import OpenStore
 from tests.inbox.promises import InboxPromises
 
@@ -64,7 +65,7 @@ def server() -> Iterator[str]:
         shutil.rmtree(folder)
 
 
-class TestPostgresInbox(InboxPromises):
+class TestPostgresInbox(InboxPromises, KeptPromises):
     @pytest.fixture
     def database(self, server: str) -> str:
         """URL of a database of the test's own."""

@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,11 +28,25 @@ from soapsvc.inbox.push_writes import Room
 from soapsvc.inbox.sql_store import open_store, page_query
 from soapsvc.records import PushState
 from soapsvc.spool import Spool
-from tests.inbox.making import LARGE, MIB, STRICT, OpenStore, all_ids, assert_whole, document_of, push, refused, spooled
+from tests.inbox.kept_promises import KeptPromises
+from tests.inbox.making import (
+    LARGE,
+    MIB,
+    NOON,
+    REFUSED,
+    STRICT,
+    OpenStore,
+    all_ids,
+    assert_whole,
+    document_of,
+    push,
+    refused,
+    spooled,
+)
 from tests.inbox.promises import InboxPromises
 
 
-class TestSqliteInbox(InboxPromises):
+class TestSqliteInbox(InboxPromises, KeptPromises):
     pass
 
 
@@ -53,7 +68,8 @@ def plan_of(connection: sqlite3.Connection, statement: str, parameters: object) 
 
 
 def test_what_grows_with_the_inbox_is_never_read_whole(inbox_file: Path, open_inbox: OpenStore) -> None:
-    """Accepting, a redelivery, a conflict, quarantine with eviction, the first page of each list: index look-ups."""
+    """Accepting, a redelivery, a conflict, quarantine with eviction and the way out of it, the first page of each list:
+    index look-ups."""
     store = open_inbox()
     for mrn in range(3):
         store.accept(push(mrn), STRICT)
@@ -67,6 +83,10 @@ def test_what_grows_with_the_inbox_is_never_read_whole(inbox_file: Path, open_in
         for n in range(3):  # the third makes room in both bounds
             push_writes.keep_refused(connection, quarantined_push(refused(bytes(1000), n)), Room(5_000, 5_000))
             push_writes.keep_refused(connection, quarantined_push(refused(b"", n)), Room(5_000, 4_000))
+        kept_id = connection.execute(page_query(1, PushState.QUARANTINED, None)).mappings().one()["id"]
+        other = replace(refused(b""), verdict=replace(REFUSED, contract_sha256="d" * 64))
+        push_writes.refuse_again(connection, quarantined_push(other).instead_of(kept_id, NOON))
+        push_writes.accept_kept(connection, accepted_push(push(20), STRICT).instead_of(kept_id, NOON))
         for state in (None, PushState.ACCEPTED, PushState.QUARANTINED):
             for before_id in (None, "1k0xpzcn164ywxd1g8e4"):
                 connection.execute(page_query(50, state, before_id)).all()

@@ -161,8 +161,10 @@ def test_an_accepted_push_is_told_in_full(client: FlaskClient, store: SqlStore) 
     told = client.get(f"/api/v1/pushes/{push_id}").json
     assert (told["id"], told["submit_id"], told["status_code"]) == (push_id, "S1000001", "0")
     assert told["verdict"] == {
-        "conformance": "strict", "contract_sha256": "c" * 64, "accepted": True, "deviations": [], "refused_for": [],
+        "at": "2026-11-23T12:00:00Z", "conformance": "strict", "contract_sha256": "c" * 64, "accepted": True,
+        "deviations": [], "refused_for": [],
     }  # fmt: skip
+    assert told["history"] == []
     assert told["raw_sha256"] == sent.raw.sha256
     assert told["property_list"][1] == {
         "name": "StartTime", "sent_name": "StartTime", "segment": "Default", "value": "2012-11-04T13:05:45Z",
@@ -171,6 +173,17 @@ def test_an_accepted_push_is_told_in_full(client: FlaskClient, store: SqlStore) 
     assert told["http_headers"] == [
         ["Content-Type", "text/xml"], ["Authorization", "***"], ["X-Twice", "1"], ["X-Twice", "2"],
     ]  # fmt: skip
+
+
+def test_a_push_that_came_out_of_quarantine_tells_why_it_was_there(client: FlaskClient, store: SqlStore) -> None:
+    push_id = str(store.quarantine(refused(push().raw.inline or b"", read=push())))
+    store.accept_kept(push_id, push(), STRICT)
+    told = client.get(f"/api/v1/pushes/{push_id}").json
+    assert (told["state"], told["received_at"]) == ("accepted", "2026-11-23T12:00:00Z")
+    assert told["verdict"]["at"] > told["received_at"]
+    (earlier,) = told["history"]
+    assert (earlier["at"], earlier["conformance"]) == ("2026-11-23T12:00:00Z", "strict")
+    assert [deviation["rule"] for deviation in earlier["refused_for"]] == ["XSD-001"]
 
 
 def test_a_redelivery_is_told_with_its_arrival(client: FlaskClient, store: SqlStore) -> None:

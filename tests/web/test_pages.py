@@ -168,6 +168,19 @@ def test_the_page_of_a_quarantined_push_says_what_it_was_refused_for(client: Fla
     assert page.links("/api/v1/") == [f"/api/v1/pushes/{push_id}/raw"]
 
 
+def test_the_page_of_a_push_that_came_out_of_quarantine_tells_why_it_was_there(
+    client: FlaskClient, store: SqlStore
+) -> None:
+    push_id = str(store.quarantine(refused(push().raw.inline or b"", read=push())))
+    store.accept_kept(push_id, push(), Verdict(Conformance.OBSERVE, CONTRACT))
+    page = page_of(client, push_id)
+    now, earlier = page.text.split("Earlier verdicts")
+    assert "Held observe against the contract c0ffee000000: nothing deviates." in now
+    assert "Held strict against the contract cccccccccccc: 1 deviation. 2026-11-23 12:00:00Z" in earlier
+    assert earlier.count("refused for this") == 1
+    assert f"/api/v1/pushes/{push_id}/documents/1" in page.links("/api/v1/")
+
+
 def test_the_page_of_input_that_could_not_be_read_shows_what_there_is(client: FlaskClient, store: SqlStore) -> None:
     page = page_of(client, store.quarantine(refused(b"\0\xff not XML")))
     assert "none named" in page.text

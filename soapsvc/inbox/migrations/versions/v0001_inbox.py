@@ -40,6 +40,8 @@ def upgrade() -> None:
         sa.Column("raw_bytes", sa.BigInteger, nullable=False),
         sa.Column("kept_bytes", sa.BigInteger, nullable=False),
         sa.Column("verdict", sa.JSON, nullable=False),
+        sa.Column("judged_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("history", sa.JSON, nullable=False),
         sa.Column("properties", sa.JSON, nullable=False),
         sa.Column("header_blocks", sa.JSON, nullable=False),
         sa.Column("http_headers", sa.JSON, nullable=False),
@@ -79,8 +81,13 @@ def upgrade() -> None:
         sa.Column("sha256", _bytewise(64), nullable=False),
         sa.Column("size_bytes", sa.BigInteger, nullable=False),
         sa.Column("inline", sa.LargeBinary),
+        sa.Column("file_id", _bytewise(20)),
         sa.ForeignKeyConstraint(["push_id"], ["pushes.id"], name="fk_contents_push_id", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("push_id", "sha256", name="pk_contents"),
+    )
+    in_file = sa.text("file_id IS NOT NULL")
+    op.create_index(
+        "ix_contents_file_id_sha256", "contents", ["file_id", "sha256"], sqlite_where=in_file, postgresql_where=in_file
     )
     op.create_table(
         "arrivals",

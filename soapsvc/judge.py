@@ -1,0 +1,114 @@
+"""From the bytes of a request to a push and its verdict: one way for what comes in and for what is judged once more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from soapsvc.contract.roles import read_push
+from soapsvc.contract.schema_check import SchemaCheck
+from soapsvc.contract.wsdl_document import WsdlDocument
+from soapsvc.errors import HttpRefused
+from soapsvc.judgement import refused_for
+from soapsvc.records import Arrival, Deviation, Push, RefusedPush, Verdict
+from soapsvc.rules import RULES, Severity
+from soapsvc.settings import Settings
+from soapsvc.spool import Content, Spool
+from soapsvc.wire.envelope_reader import Envelope, Limits, Stream, read_envelope, read_raw
+from soapsvc.wire.http_gate import HttpGate
+from soapsvc.wire.http_messages import RequestHead
+from soapsvc.wire.soap_rules import check_soap
+
+NOT_AN_ENVELOPE = frozenset({"SOAP-001", "SOAP-002"})  # nothing else can be said of such a message
+MAX_DEVIATIONS = 1000  # kept in one verdict; a message of 300 KB can have 4,000
+_GRAVITY = list(Severity)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What one request brought, and what is to be thought of it.
+
+    arrival  as it was given
+    raw      every byte of the body
+    verdict  whatever deviates
+    push     as far as it could be read; None: not far enough
+    head     the refusal of a request whose head says that its body is not one that is read here; None: it was read
+    """
+
+    arrival: Arrival
+    raw: Content
+    verdict: Verdict
+    push: Push | None = None
+    head: HttpRefused | None = None
+
+    @property
+    def accepted(self) -> Push | None:
+        """The push, when it passes; None: what came is refused."""
+        return self.push if self.verdict.accepted else None
+
+    @property
+    def refused(self) -> RefusedPush:
+        """What is kept of it when it does not pass."""
+        return RefusedPush(self.arrival, self.raw, self.verdict, self.push)
+
+
+class Judge:
+    """Holds bodies against one contract, by the degree that the settings have for their source."""
+
+    def __init__(self, settings: Settings, wsdl: WsdlDocument):
+        self._settings, self._wsdl = settings, wsdl
+        self._gate = HttpGate(settings, (operation.soap_action for operation in wsdl.operations))
+        self._limits = Limits.from_settings(settings)
+        self._schema_check = SchemaCheck(wsdl)
+        self._understood = frozenset(block for operation in wsdl.operations for block in operation.header_blocks)
+
+    def judge(self, head: RequestHead, body: Stream, arrive: Callable[[], Arrival], spool: Spool) -> Judged:
+        """Read the body to its end, and judge it.
+
+        head    of its HTTP headers those count that tell of the body: Content-Type, Content-Encoding, SOAPAction
+        arrive  called when the last byte is in: the circumstances, whose source decides the degree
+        spool   where the bytes lie as long as what is returned is used
+        Errors  OSError from body and spool, and whatever else reading the body raises
+        """
+        try:
+            media_type = self._gate.media_type(head)
+        except HttpRefused as refused:
+            raw, arrival = read_raw(body, spool), arrive()
+            deviation = Deviation(refused.rule, refused.where, None, refused.found, refused.wanted)
+            return Judged(arrival, raw, self._verdict((deviation,), arrival.source_ip), head=refused)
+        envelope = read_envelope(
+            body, codec=media_type.codec, limits=self._limits, document_names=self._wsdl.document_names, spool=spool
+        )
+        arrival = arrive()
+        push, deviations = self._hold_against_the_contract(envelope, arrival)
+        verdict = self._verdict((*media_type.deviations, *envelope.deviations, *deviations), arrival.source_ip)
+        return Judged(arrival, envelope.raw, verdict, push)
+
+    def _hold_against_the_contract(
+        self, envelope: Envelope, arrival: Arrival
+    ) -> tuple[Push | None, tuple[Deviation, ...]]:
+        """The push as far as it can be read, and how it deviates from SOAP, schema and payload rules."""
+        if envelope.root is None:
+            return None, ()
+        soap = check_soap(envelope, self._understood)
+        if any(deviation.rule in NOT_AN_ENVELOPE for deviation in soap):
+            return None, soap
+        schema = self._schema_check.check(envelope)
+        push, payload = read_push(envelope, arrival, self._wsdl)
+        documents = tuple(deviation for document in envelope.documents for deviation in document.deviations)
+        return push, (*soap, *schema, *documents, *payload)
+
+    def _verdict(self, deviations: tuple[Deviation, ...], source_ip: str) -> Verdict:
+        conformance = self._settings.conformance_for(source_ip)
+        deviations = _bounded(deviations)
+        return Verdict(conformance, self._wsdl.sha256, deviations, refused_for(deviations, conformance))
+
+
+def _bounded(deviations: tuple[Deviation, ...]) -> tuple[Deviation, ...]:
+    """The first MAX_DEVIATIONS; the last of them then tells how many more there are, by the gravest of their rules."""
+    if len(deviations) <= MAX_DEVIATIONS:
+        return deviations
+    kept, further = deviations[: MAX_DEVIATIONS - 1], deviations[MAX_DEVIATIONS - 1 :]
+    gravest = min(further, key=lambda deviation: _GRAVITY.index(RULES[deviation.rule].severity))
+    found = f"{len(further)} further deviations, which are not listed"
+    return (*kept, Deviation(gravest.rule, "", None, found, "a message that keeps the rules above", gravest.mark))
