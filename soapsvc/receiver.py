@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, BinaryIO
 
 import structlog
 
 from soapsvc.clock import Clock, utc_now
+from soapsvc.contract.fault_detail import FaultDetails
 from soapsvc.contract.push_service import PushService
 from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.errors import HttpRefused, StoreUnavailable
@@ -43,6 +45,7 @@ class Receiver:
         self._gate = HttpGate(settings, files=wsdl.files_beside)
         self._judge = Judge(settings, wsdl)
         self._service = PushService(wsdl, self._accept)
+        self._details = FaultDetails(wsdl)
         self._served_wsdl = wsdl.served(settings.public_url or f"http://{settings.listen}/push")
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -113,7 +116,8 @@ class Receiver:
                 self._keep(judged.refused)
                 if judged.head is not None:
                     raise judged.head
-                return fault_answer(judged.verdict)
+                root = "" if judged.push is None else judged.push.root
+                return fault_answer(judged.verdict, partial(self._details.entry, root))
             acknowledgement = self._service.dispatch(push, judged.verdict)
             if not acknowledgement:
                 return Answer(202, (), b"")  # a one-way operation (BP 1.1 R2714)

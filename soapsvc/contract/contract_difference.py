@@ -138,6 +138,7 @@ class _Comparison:
         yield from self._input(f"{where}/input", old, new)
         yield from self._headers(f"{where}/input/header", old, new, lines)
         yield from self._output(f"{where}/output", old, new, lines)
+        yield from self._faults(f"{where}/fault", old, new, lines)
 
     def _input(self, where: str, old: Operation, new: Operation) -> Iterator[ClassedDifference]:
         first, second = self._declared(old.input_element, new.input_element)
@@ -169,6 +170,22 @@ class _Comparison:
             first, second = self._declared(old.output_element, new.output_element)
             for difference in element_differences(self._old.schema, first, self._new.schema, second):
                 yield _classed(where, difference, class_of(difference.new_fits, difference.old_fits))
+
+    def _faults(
+        self, where: str, old: Operation, new: Operation, lines: tuple[int | None, int | None]
+    ) -> Iterator[ClassedDifference]:
+        """Of faults, which are answers too. A detail need not be described (BP 1.1 R2742), so one more or less is
+        compatible."""
+        for name in old.faults:
+            if name in new.faults:
+                first, second = self._declared(name, name)
+                for difference in element_differences(self._old.schema, first, self._new.schema, second):
+                    yield _classed(where, difference, class_of(difference.new_fits, difference.old_fits))
+            else:
+                yield ClassedDifference(where, f"fault {name} removed", "compatible", lines[0], None)
+        for name in new.faults:
+            if name not in old.faults:
+                yield ClassedDifference(where, f"fault {name} added", "compatible", None, lines[1])
 
     def _elements(self, where: str, first: Element, second: Element) -> Iterator[ClassedDifference]:
         for difference in element_differences(self._old.schema, first, self._new.schema, second):

@@ -40,6 +40,7 @@ class Operation:
     output_element  Clark name of the child of Body in the answer; None: an empty Body, or one_way
     header_blocks   Clark names bound to the input, in the order of the binding
     one_way         there is no output message at all
+    faults          Clark names of the elements that a fault's detail may hold, in the order of the port type
     port_type, service  names of the components it belongs to
     documentation   of the operation in the port type, "" for none
     """
@@ -52,6 +53,7 @@ class Operation:
     one_way: bool
     port_type: str
     service: str
+    faults: tuple[str, ...] = ()
     documentation: str = field(default="", repr=False)
 
 
@@ -274,8 +276,19 @@ class WsdlDocument:
             one_way=one_way,
             port_type=port_type.get("name", ""),
             service=service.get("name", ""),
+            faults=tuple(self._faults(abstract)),
             documentation=text_of(abstract.find(_w("documentation"))),
         )
+
+    def _faults(self, abstract: etree._Element) -> Iterator[str]:
+        """What is declared well enough to be sent; a fault that is not is a matter of `contract verify`."""
+        named = [self._clark(fault, "message") for fault in abstract.iterfind(_w("fault"))]
+        for message in self.root.iterfind(_w("message")):
+            if qname(self.target_namespace, message.get("name", "")) in named:
+                elements = [
+                    self._clark(part, "element") for part in message.iterfind(_w("part")) if part.get("element")
+                ]
+                yield from (name for name in elements if name in self.schema.elements)
 
     def _check_binding(self, binding: etree._Element, soap_operation: etree._Element | None) -> None:
         soap = binding.find(_s("binding"))

@@ -13,7 +13,7 @@ Shape (SOAP 1.1, 4.4; Basic Profile R1000, R1001, R1004, R1031)
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from soapsvc.errors import HttpRefused
 from soapsvc.namespaces import SOAP11_ENVELOPE, VERDICT
@@ -31,13 +31,14 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _IN_HEADER = re.compile(r"/(?:[^/:]*:)?Envelope/(?:[^/:]*:)?Header(?:\[\d+\])?/(?!@)")
 
 
-def soap_fault(faultcode: Faultcode, sentence: str, verdict: Verdict | None = None) -> bytes:
+def soap_fault(faultcode: Faultcode, sentence: str, verdict: Verdict | None = None, entry: bytes = b"") -> bytes:
     """A fault envelope in UTF-8.
 
     sentence  for the sender; names no file, table or class of ours
     verdict   put into the detail as far as it is about the Body; None: no detail
+    entry     XML that stands before it in the detail: what the WSDL declares
     """
-    detail = _detail(verdict) if verdict is not None and faultcode in ("Client", "Server") else ""
+    detail = _detail(verdict, entry) if verdict is not None and faultcode == "Client" else ""
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f'<soapenv:Envelope xmlns:soapenv="{SOAP11_ENVELOPE}"><soapenv:Body><soapenv:Fault>'
@@ -47,10 +48,14 @@ def soap_fault(faultcode: Faultcode, sentence: str, verdict: Verdict | None = No
     ).encode()
 
 
-def fault_answer(verdict: Verdict) -> Answer:
-    """The answer to a message that was refused for what its verdict says."""
+def fault_answer(verdict: Verdict, declared: Callable[[str, str], bytes] = lambda rule, sentence: b"") -> Answer:
+    """The answer to a message that was refused for what its verdict says.
+
+    declared  from rule id and sentence to a detail entry of the WSDL as XML, b"" for none
+    """
     faultcode, deviation = _decisive(verdict)
-    return Answer(500, XML_HEADERS, soap_fault(faultcode, _sentence(deviation, len(verdict.refused_for)), verdict))
+    sentence = _NOT_XML.sub("\ufffd", _sentence(deviation, len(verdict.refused_for)))
+    return Answer(500, XML_HEADERS, soap_fault(faultcode, sentence, verdict, declared(deviation.rule, sentence)))
 
 
 def server_fault(sentence: str, retry_after_seconds: int) -> Answer:
@@ -81,7 +86,7 @@ def _sentence(deviation: Deviation, refused_for: int) -> str:
     )
 
 
-def _detail(verdict: Verdict) -> str:
+def _detail(verdict: Verdict, entry: bytes) -> str:
     """SOAP 1.1, 4.4: nothing about header blocks; no detail at all where the Body was not what it failed for."""
     if not any(_about_body(deviation) for deviation in verdict.refused_for):
         return ""
@@ -90,7 +95,7 @@ def _detail(verdict: Verdict) -> str:
     further = len(deviations) - MAX_DEVIATIONS_TOLD
     more = f'<further count="{further}"/>' if further > 0 else ""
     return (
-        f'<detail><verdict xmlns="{VERDICT}" conformance="{verdict.conformance.value}"'
+        f'<detail>{entry.decode("ascii")}<verdict xmlns="{VERDICT}" conformance="{verdict.conformance.value}"'
         f' contract-sha256="{_text(verdict.contract_sha256)}" deviations="{len(deviations)}">'
         f"{shown}{more}</verdict></detail>"
     )

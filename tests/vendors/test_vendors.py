@@ -242,6 +242,29 @@ def test_an_invalid_message_is_refused_for_its_rules(served) -> None:
         assert [deviation.rule for deviation in deviations] == rules, deviations
 
 
+def test_a_fault_that_the_wsdl_declares_is_used_for_the_detail_where_it_fits(tmp_path: Path) -> None:
+    (vendor,) = (vendor for vendor in VENDORS if vendor.file == "faults.wsdl")
+    (text,) = vendor.invalid
+    called = Called(tmp_path, wsdl=HERE / vendor.file)
+    detail = etree.fromstring(called.post(message(text)).body).find(".//detail")
+    assert [entry.tag for entry in detail] == ["{urn:faults}PushFault", "{urn:soapsvc:verdict:1}verdict"]
+    assert detail.findtext("{urn:faults}PushFault/{urn:faults}reason").startswith("Rule PAY-004 is not kept")
+    called.store.close()
+
+
+def test_a_declared_fault_that_cannot_be_filled_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "other.wsdl"
+    demanded = b'<xs:element name="Severity" type="xs:int"/><xs:element name="reason"'
+    path.write_bytes((HERE / "faults.wsdl").read_bytes().replace(b'<xs:element name="reason"', demanded))
+    called = Called(tmp_path, wsdl=path)
+    (text,) = next(vendor for vendor in VENDORS if vendor.file == "faults.wsdl").invalid
+    detail = etree.fromstring(called.post(message(text)).body).find(".//detail")
+    assert [entry.tag for entry in detail] == ["{urn:soapsvc:verdict:1}verdict"]
+    called.store.close()
+    found = contract_difference(WsdlDocument.load(HERE / "faults.wsdl"), WsdlDocument.load(path))
+    assert (found.messages, found.contract) == ("identical", "breaking")
+
+
 @pytest.mark.parametrize("vendor", VENDORS, ids=NAMES)
 def test_verify_tells_what_the_file_breaks_and_that_it_can_be_served(vendor: Vendor) -> None:
     failed = [one.numbers for one in verify(HERE / vendor.file) if one.outcome == "fail"]
