@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import random
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 from lxml import etree
 
 from soapsvc.contract.compiled_schema import CompiledSchema
@@ -65,3 +68,27 @@ def test_whatever_the_class_of_an_edit_promises_is_so(source: Path, tmp_path: Pa
     assert refuted == []
     assert said_no > EDITS / 4
     assert shown > said_no * 0.6, f"of {said_no} refusals {shown} were shown by a message"
+
+
+SHIPPED = WsdlDocument.load(WSDL_FILE)
+SHIPPED_COMPILED = CompiledSchema(SHIPPED)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@given(st.integers(min_value=0))
+def test_no_message_refutes_the_class_of_an_edit(seed: int) -> None:
+    """The same with hypothesis choosing, so that what it finds is tried again the next time."""
+    chance = random.Random(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "edited.wsdl"
+        path.write_bytes(etree.tostring(edited(SHIPPED.root, chance)))
+        try:
+            new = WsdlDocument.load(path)
+            compiled = CompiledSchema(new)
+        except ContractError:
+            assume(False)
+    found = contract_difference(SHIPPED, new)
+    if found.old_valid_under_new:
+        assert all(valid(compiled, message) for message in messages(SHIPPED, SHIPPED_COMPILED, chance))
+    if found.new_valid_under_old:
+        assert all(valid(SHIPPED_COMPILED, message) for message in messages(new, compiled, chance))

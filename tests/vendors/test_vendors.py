@@ -17,6 +17,7 @@ from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.contract.wsdl_rules import verify
 from soapsvc.namespaces import SOAP11_ENVELOPE
 from soapsvc.records import PushState
+from tests.contract.test_odd_contracts import untold
 from tests.test_receiver import Called
 
 HERE = Path(__file__).parent
@@ -277,6 +278,13 @@ def test_its_classes_can_be_imported_and_it_differs_from_itself_in_nothing(vendo
     compile(generate(wsdl), vendor.file, "exec")
     difference = contract_difference(wsdl, WsdlDocument.load(HERE / vendor.file))
     assert (difference.contract, difference.differences) == ("identical", ())
+
+
+@pytest.mark.parametrize("vendor", VENDORS, ids=NAMES)
+def test_the_schema_that_spyne_derives_from_its_classes_differs_in_what_they_say_and_nothing_else(
+    vendor: Vendor,
+) -> None:
+    assert untold(WsdlDocument.load(HERE / vendor.file)) == []
 
 
 @pytest.mark.parametrize("vendor", [v for v in VENDORS if "/" not in v.file], ids=lambda vendor: vendor.file)
