@@ -7,7 +7,8 @@
     │   └── NoSuchPush           asked for an id or a document that is not stored
     ├── ContractError            this WSDL cannot be served: file, line, what is wrong, what would do
     ├── SettingsError            a setting is unknown, contradicts another, or cannot be read
-    └── SendError                the sender could not hand over a push
+    ├── SendError                the sender could not hand over a push
+    └── Unreachable              nobody answers where something is to be read
 
 A fault is on the wire, an error is in Python: a message that deviates is no error here but a verdict.
 """
@@ -80,3 +81,7 @@ class SettingsError(SoapsvcError):
 
 class SendError(SoapsvcError):
     """A push was handed to nobody."""
+
+
+class Unreachable(SoapsvcError):
+    """What was to be read from a URL could not be had."""

@@ -13,6 +13,7 @@ import click
 
 from soapsvc.cli.options import FILE, config_option, json_option
 from soapsvc.cli.output import count, facts, print_json, show, table, tell, text
+from soapsvc.errors import Unreachable
 from soapsvc.shipped import WSDL_FILE
 
 if TYPE_CHECKING:
@@ -158,7 +159,11 @@ def _fetched(url: str) -> bytes:
 
     try:
         answer = requests.get(url, timeout=_FETCH_SECONDS)
-        answer.raise_for_status()
     except requests.RequestException as error:
-        raise click.UsageError(f"{url} cannot be read: {error}") from error
+        why = "nobody answers" if isinstance(error, requests.ConnectionError) else type(error).__name__
+        raise Unreachable(f"{url} cannot be read: {why}; is the receiver running?") from error
+    if answer.status_code != requests.codes.ok:
+        raise Unreachable(
+            f"{url} cannot be read: HTTP {answer.status_code}; name the URL of a WSDL, such as …/push?wsdl"
+        )
     return answer.content

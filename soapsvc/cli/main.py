@@ -27,7 +27,7 @@ from soapsvc.cli.push import push
 from soapsvc.cli.ready import ready
 from soapsvc.cli.serve import serve
 from soapsvc.cli.streams import ReaderGone, StdoutFailed, drop_stdout, prepare_streams
-from soapsvc.errors import ContractError, NoSuchPush, SendError, SettingsError, SoapsvcError, StoreError
+from soapsvc.errors import ContractError, NoSuchPush, SendError, SettingsError, SoapsvcError, StoreError, Unreachable
 
 WELL, FINDINGS, USAGE, UNREACHABLE, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
@@ -37,6 +37,7 @@ EXIT_CODES: dict[type[SoapsvcError], int] = {
     NoSuchPush: FINDINGS,
     StoreError: UNREACHABLE,
     SendError: FINDINGS,
+    Unreachable: UNREACHABLE,
     StdoutFailed: UNREACHABLE,
 }
 

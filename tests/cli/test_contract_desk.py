@@ -101,6 +101,10 @@ def test_what_the_running_receiver_serves_is_what_is_shipped(service: Service, t
 
 def test_a_url_that_nobody_answers_is_a_sentence() -> None:
     done = soapsvc("contract", "verify", f"http://127.0.0.1:{free_port()}/push?wsdl")
-    assert done.returncode == 2
-    assert "cannot be read" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.returncode == 3
+    assert done.stderr.endswith("cannot be read: nobody answers; is the receiver running?\n")
+
+
+def test_a_url_that_has_no_wsdl_is_a_sentence(service: Service) -> None:
+    done = soapsvc("contract", "diff", "shipped", f"{service.url}s")
+    assert (done.returncode, "HTTP 404" in done.stderr) == (3, True)
