@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from soapsvc.cli.contract_desk import diff, verify
+from soapsvc.cli.contract_desk import diff, fetch, verify
 from soapsvc.cli.contract_learn import learn
 from soapsvc.cli.options import FILE, config_option, json_option, wsdl_option
 from soapsvc.cli.output import facts, print_json, show, tell, text
@@ -24,6 +24,7 @@ def contract() -> None:
 
 contract.add_command(verify)
 contract.add_command(diff)
+contract.add_command(fetch)
 contract.add_command(learn)
 
 

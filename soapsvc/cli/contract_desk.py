@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from soapsvc.contract.contract_difference import ContractDifference
     from soapsvc.contract.wsdl_rules import Judged
 
-SERVED = "served"
+SERVED, SHIPPED, CLASSES = "served", "shipped", "classes"
 _FETCH_SECONDS = 15
+_MAX_FETCHED_BYTES = 16 * 1024 * 1024  # of one file; a WSDL with its schemas has some hundred KB
 _COLOURS = {"pass": "green", "fail": "red", "identical": "green", "compatible": "yellow", "breaking": "red"}
 
 
@@ -75,14 +76,15 @@ def _rule_object(judged: Judged) -> dict[str, object]:
 @config_option
 @json_option
 def diff(old: str, new: str, html: Path | None, config: Path | None, as_json: bool) -> int:
-    """In what way NEW differs from OLD, component by component; each a FILE, a URL, `shipped` or `served`.
+    """In what way NEW differs from OLD, component by component; each a FILE, a URL, `shipped`, `served` or `classes`.
 
     \b
     identical   no message and no answer is judged otherwise
     compatible  what is valid by OLD is valid by NEW: a sender that was not changed goes on
     breaking    it is not, or that cannot be shown
 
-    Exit 1 when the contract breaks. `served` is what the running receiver serves, `shipped` the file of soapsvc.
+    Exit 1 when the contract breaks. `served` is what the running receiver serves, `shipped` the file of soapsvc,
+    `classes` what the Spyne classes of the contract in force say: the schemas that Spyne derives from them.
     """
     from soapsvc.contract.contract_difference import as_object, contract_difference
     from soapsvc.contract.wsdl_document import WsdlDocument
@@ -132,38 +134,93 @@ def _show_difference(old: str, new: str, found: ContractDifference) -> None:
     tell(count(len(found.differences), "difference"))
 
 
+@click.command(short_help="A WSDL and the schemas that it names, put beside each other.")
+@click.argument("source", metavar="FILE|URL")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+    help="Where a WSDL from a URL is put.  [default: here]",
+)  # fmt: skip
+def fetch(source: str, out: Path | None) -> None:
+    """Read a WSDL, and every schema that it leads to, from where they are, and put them where `serve` looks for them.
+
+    Nothing else ever reads a schema from the web. One with an address of its own is put into a folder of its host's
+    name beside the WSDL. What is there already is left as it is.
+    """
+    from soapsvc.contract.fetching import bring_together, name_of
+
+    url = source if _is_url(source) else None
+    if url is None and out is not None:
+        raise click.UsageError("--out says where a WSDL from a URL is put; the schemas of a FILE are put beside it")
+    wsdl = (out or Path()) / name_of(source) if url else FILE.convert(source, None, None)
+    if url and wsdl.exists():
+        raise click.UsageError(f"{wsdl} is there already; name another folder with --out, or move it away")
+    raw = _fetched(url) if url else wsdl.read_bytes()
+    written = 0
+    for path, content in bring_together(wsdl, url, raw, _fetched):
+        _write(path, content)
+        show(str(path))
+        written += 1
+    tell(f"{count(written, 'file')} written" if written else "nothing was missing")
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    except OSError as error:
+        raise click.UsageError(f"{path} cannot be written: {error.strerror}") from error
+
+
 @contextmanager
 def _wsdl(source: str | None, config: Path | None) -> Iterator[Path]:
     """The file that a word of the command line means; what comes from a URL is gone when the block ends."""
+    from soapsvc.contract.derived_schema import as_classes_say
+    from soapsvc.contract.fetching import bring_together
+    from soapsvc.contract.wsdl_document import WsdlDocument
     from soapsvc.settings import load_settings
 
-    if source == "shipped":
-        yield WSDL_FILE
+    if source is None or source == CLASSES:
+        path = load_settings(config=config).wsdl or WSDL_FILE
+    elif source == SHIPPED:
+        path = WSDL_FILE
+    elif source != SERVED and not _is_url(source):
+        path = FILE.convert(source, None, None)
+    else:
+        url = f"http://{load_settings(config=config).listen}/push?wsdl" if source == SERVED else source
+        with tempfile.TemporaryDirectory(prefix="soapsvc-contract-") as folder:
+            path = Path(folder) / "fetched.wsdl"
+            for file, content in bring_together(path, url, _fetched(url), _fetched, everything=False):
+                _write(file, content)
+            yield path
         return
-    if source is None:
-        yield load_settings(config=config).wsdl or WSDL_FILE
-        return
-    if source == SERVED:
-        source = f"http://{load_settings(config=config).listen}/push?wsdl"
-    if not source.lower().startswith(("http://", "https://")):
-        yield FILE.convert(source, None, None)
+    if source != CLASSES:
+        yield path
         return
     with tempfile.TemporaryDirectory(prefix="soapsvc-contract-") as folder:
-        path = Path(folder) / "fetched.wsdl"
-        path.write_bytes(_fetched(source))
-        yield path
+        classes = Path(folder) / "classes.wsdl"
+        classes.write_bytes(as_classes_say(WsdlDocument.load(path)))
+        yield classes
+
+
+def _is_url(source: str) -> bool:
+    return source.lower().startswith(("http://", "https://"))
 
 
 def _fetched(url: str) -> bytes:
     import requests
 
     try:
-        answer = requests.get(url, timeout=_FETCH_SECONDS)
+        with requests.get(url, timeout=_FETCH_SECONDS, stream=True) as answer:
+            if answer.status_code != requests.codes.ok:
+                raise Unreachable(
+                    f"{url} cannot be read: HTTP {answer.status_code}; name the URL of a WSDL, such as …/push?wsdl"
+                )
+            content = bytearray()
+            for piece in answer.iter_content(64 * 1024):
+                content += piece
+                if len(content) > _MAX_FETCHED_BYTES:
+                    raise Unreachable(f"{url} is larger than {_MAX_FETCHED_BYTES} bytes: it is no WSDL and no schema")
     except requests.RequestException as error:
         why = "nobody answers" if isinstance(error, requests.ConnectionError) else type(error).__name__
         raise Unreachable(f"{url} cannot be read: {why}; is the receiver running?") from error
-    if answer.status_code != requests.codes.ok:
-        raise Unreachable(
-            f"{url} cannot be read: HTTP {answer.status_code}; name the URL of a WSDL, such as …/push?wsdl"
-        )
-    return answer.content
+    return bytes(content)

@@ -56,7 +56,8 @@ class _Module:
                 self._made.not_expressed.append(
                     f"operation {operation.name}: what it takes adds no member to its base; its place is any XML"
                 )
-        if None in self._namespaces:
+        without = [file.element for file in wsdl.schema_files if file.target_namespace is None]
+        if any(schema.find("*[@name]") is not None for schema in without):  # one that only imports declares nothing
             self._made.not_expressed.append(
                 f"components without a namespace: they are written in {NO_NAMESPACE}, Spyne has none without one"
             )

@@ -112,7 +112,7 @@ class PushService:
 
     def _applications(self) -> dict[str, _Handover]:
         """A Spyne application for each port type: two may have operations of one name, or take the same element."""
-        module = _classes(self._wsdl)
+        module = classes_of(self._wsdl)
         servers = {}
         for port_type, name in service_names(self._wsdl).items():
             service, answers = getattr(module, name), SimpleNamespace()
@@ -217,7 +217,7 @@ class _Handover(ServerBase):  # type: ignore[misc]
     transport = "urn:soapsvc:handover"
 
 
-def _classes(wsdl: WsdlDocument) -> ModuleType:
+def classes_of(wsdl: WsdlDocument) -> ModuleType:
     """The generated module of a WSDL: the committed one for the shipped file, else made in memory."""
     if wsdl.sha256 == vendor_types.WSDL_SHA256:
         return vendor_types

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ class SchemaFile:
     path              of the file that it stands in: the WSDL, or a file beside it
     location          as first written in the schemaLocation that led to it; None: it stands inside the WSDL
     raw               the bytes of the file; b"" where it stands inside the WSDL
+    from_the_web      an address on the web led to it: whoever reads the WSDL gets it there, and not from us
     """
 
     element: etree._Element
@@ -33,6 +35,7 @@ class SchemaFile:
     path: Path
     location: str | None = None
     raw: bytes = field(default=b"", repr=False)
+    from_the_web: bool = False
 
 
 def schemas_of(wsdl: Path, definitions: etree._Element) -> tuple[SchemaFile, ...]:
@@ -47,7 +50,7 @@ def schemas_of(wsdl: Path, definitions: etree._Element) -> tuple[SchemaFile, ...
     ]
     found = list(inline)
     for file in found:  # grows while it is walked
-        for named in _named_files(file):
+        for named in _named_files(wsdl, file):
             if (named.path.resolve(), named.target_namespace) not in {
                 (f.path.resolve(), f.target_namespace) for f in found if f.location is not None
             }:
@@ -63,40 +66,75 @@ def schemas_of(wsdl: Path, definitions: etree._Element) -> tuple[SchemaFile, ...
     return tuple(found)
 
 
-def _named_files(file: SchemaFile) -> Iterator[SchemaFile]:
+def place_of(folder: Path, of: Path, location: str) -> Path:
+    """Where the file of a schemaLocation lies: one on the web in a folder of its host's name beside the WSDL, where
+    `soapsvc contract fetch` puts it; any other beside the file that names it.
+
+    folder  of the WSDL
+    of      the file that names it
+    """
+    parts = urlsplit(location)
+    if not is_on_the_web(location):
+        return of.parent / unquote(parts.path)
+    name = unquote(parts.path) + (f"?{parts.query}" if parts.query else "")
+    return folder / parts.netloc.rpartition("@")[2] / os.path.normpath(f"/{name}").lstrip("/")
+
+
+def is_on_the_web(location: str) -> bool:
+    """Whether a schemaLocation names a file of another host."""
+    return urlsplit(location).scheme.lower() in ("http", "https")
+
+
+def references(schema: etree._Element) -> Iterator[tuple[str, etree._Element, str]]:
+    """The files that a schema names: kind (include, redefine, import), the element, and its schemaLocation; without
+    those that nobody needs."""
     for kind in ("include", "redefine", "import"):
-        for reference in file.element.iterfind(f"{{{XML_SCHEMA}}}{kind}"):
+        for reference in schema.iterfind(f"{{{XML_SCHEMA}}}{kind}"):
             location = reference.get("schemaLocation")
-            if location is None or (kind == "import" and reference.get("namespace") in WITHOUT_A_FILE):
-                continue
-            if kind == "redefine":
-                raise ContractError(
-                    file.path,
-                    line_of(reference),
-                    "xs:redefine is not supported",
-                    "include the file and derive new types",
-                )
-            scheme = urlsplit(location).scheme
-            if scheme:
-                does = "is no relative location" if scheme.lower() == "file" else "would be fetched from a network"
-                raise ContractError(
-                    file.path, line_of(reference), f"schemaLocation {location} {does}",
-                    "put the file beside the WSDL and name it by a relative location",
-                )  # fmt: skip
-            path = file.path.parent / unquote(urlsplit(location).path)
-            raw = read_file(path)
-            element = parse_file(path, raw)
-            if element.tag != SCHEMA:
-                raise ContractError(path, line_of(element), f"the root element is {element.tag}", f"{SCHEMA}")
-            namespace = element.get("targetNamespace")
-            if namespace is None and kind == "include":
-                namespace = file.target_namespace
-            wanted = file.target_namespace if kind == "include" else reference.get("namespace")
-            if namespace != wanted:
-                raise ContractError(
-                    path,
-                    line_of(element),
-                    f"targetNamespace is {namespace}",
-                    f"{wanted}, as the xs:{kind} of it says",
-                )
-            yield SchemaFile(element, namespace, path, location, raw)
+            if location is not None and (kind != "import" or reference.get("namespace") not in WITHOUT_A_FILE):
+                yield kind, reference, location
+
+
+def _place(wsdl: Path, file: SchemaFile, reference: etree._Element, location: str) -> Path:
+    path = place_of(wsdl.parent, file.path, location)
+    if is_on_the_web(location):
+        if path.is_file():
+            return path
+        raise ContractError(
+            file.path, line_of(reference), f"schemaLocation {location} would be fetched from a network",
+            "let `soapsvc contract fetch` put the file beside the WSDL once, or name one there by a relative location",
+        )  # fmt: skip
+    if urlsplit(location).scheme:
+        raise ContractError(
+            file.path, line_of(reference), f"schemaLocation {location} is no relative location",
+            "put the file beside the WSDL and name it by a relative location",
+        )  # fmt: skip
+    return path
+
+
+def _named_files(wsdl: Path, file: SchemaFile) -> Iterator[SchemaFile]:
+    for kind, reference, location in references(file.element):
+        if kind == "redefine":
+            raise ContractError(
+                file.path,
+                line_of(reference),
+                "xs:redefine is not supported",
+                "include the file and derive new types",
+            )
+        path = _place(wsdl, file, reference, location)
+        raw = read_file(path)
+        element = parse_file(path, raw)
+        if element.tag != SCHEMA:
+            raise ContractError(path, line_of(element), f"the root element is {element.tag}", f"{SCHEMA}")
+        namespace = element.get("targetNamespace")
+        if namespace is None and kind == "include":
+            namespace = file.target_namespace
+        wanted = file.target_namespace if kind == "include" else reference.get("namespace")
+        if namespace != wanted:
+            raise ContractError(
+                path,
+                line_of(element),
+                f"targetNamespace is {namespace}",
+                f"{wanted}, as the xs:{kind} of it says",
+            )
+        yield SchemaFile(element, namespace, path, location, raw, file.from_the_web or is_on_the_web(location))

@@ -78,7 +78,9 @@ class WsdlDocument:
             )
         self.target_namespace = self.root.get("targetNamespace")
         self.schema_files: tuple[SchemaFile, ...] = schemas_of(path, self.root)
-        digests = [hashlib.sha256(each).hexdigest() for each in (raw, *self.files_beside.values())]
+        from_the_web = sorted(file.raw for file in self.schema_files if file.from_the_web)
+        parts = (raw, *self.files_beside.values(), *from_the_web)
+        digests = [hashlib.sha256(each).hexdigest() for each in parts]
         self.sha256 = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
         self.operations: tuple[Operation, ...] = tuple(self._operations())
         self.served("http://localhost/push")  # what cannot be served is said at start-up, not to the first reader
@@ -164,7 +166,7 @@ class WsdlDocument:
         beside = {
             posixpath.normpath("/" + Path(os.path.relpath(file.path.resolve(), folder)).as_posix()): file.raw
             for file in self.schema_files
-            if file.location is not None
+            if file.location is not None and not file.from_the_web
         }
         return dict(sorted(beside.items()))
 
