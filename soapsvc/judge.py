@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import BytesIO
 
 from soapsvc.contract.roles import read_push
 from soapsvc.contract.schema_check import SchemaCheck
@@ -17,6 +18,7 @@ from soapsvc.spool import Content, Spool
 from soapsvc.wire.envelope_reader import Envelope, Limits, Stream, read_envelope, read_raw
 from soapsvc.wire.http_gate import HttpGate
 from soapsvc.wire.http_messages import RequestHead
+from soapsvc.wire.plain_envelope import PLAIN_BYTES, read_plain
 from soapsvc.wire.soap_rules import check_soap
 
 NOT_AN_ENVELOPE = frozenset({"SOAP-001", "SOAP-002"})  # nothing else can be said of such a message
@@ -73,13 +75,20 @@ class Judge:
         try:
             media_type = self._gate.media_type(head)
         except HttpRefused as refused:
-            raw, arrival = read_raw(body, spool), arrive()
+            raw, refused_at = read_raw(body, spool), arrive()
             deviation = Deviation(refused.rule, refused.where, None, refused.found, refused.wanted)
-            return Judged(arrival, raw, self._verdict((deviation,), arrival.source_ip), head=refused)
-        envelope = read_envelope(
-            body, codec=media_type.codec, limits=self._limits, document_names=self._wsdl.document_names, spool=spool
-        )
-        arrival = arrive()
+            return Judged(refused_at, raw, self._verdict((deviation,), refused_at.source_ip), head=refused)
+        names = self._wsdl.document_names
+        small, body = _begun(body)
+        arrival = None if small is None else arrive()
+        if small is not None and arrival is not None:
+            plain = read_plain(small, codec=media_type.codec, limits=self._limits, document_names=names)
+            if plain is not None:
+                push, deviations = self._hold_against_the_contract(plain, arrival)
+                if not deviations:  # what deviates is judged in one way, whatever its size
+                    return Judged(arrival, plain.raw, self._verdict(media_type.deviations, arrival.source_ip), push)
+        envelope = read_envelope(body, codec=media_type.codec, limits=self._limits, document_names=names, spool=spool)
+        arrival = arrival or arrive()
         push, deviations = self._hold_against_the_contract(envelope, arrival)
         verdict = self._verdict((*media_type.deviations, *envelope.deviations, *deviations), arrival.source_ip)
         return Judged(arrival, envelope.raw, verdict, push)
@@ -102,6 +111,28 @@ class Judge:
         conformance = self._settings.conformance_for(source_ip)
         deviations = _bounded(deviations)
         return Verdict(conformance, self._wsdl.sha256, deviations, refused_for(deviations, conformance))
+
+
+class _Begun:
+    """A stream whose first bytes have been read."""
+
+    def __init__(self, first: bytes, rest: Stream):
+        self._first, self._rest = first, rest
+
+    def read(self, size: int, /) -> bytes:
+        first, self._first = self._first[:size], self._first[size:]
+        return first or self._rest.read(size)
+
+
+def _begun(body: Stream) -> tuple[bytes | None, Stream]:
+    """All of a body that may be read as a plain one, None for a larger one; and a stream that still has all of it."""
+    first = body.read(PLAIN_BYTES + 1)
+    while 0 < len(first) <= PLAIN_BYTES:
+        more = body.read(PLAIN_BYTES + 1 - len(first))
+        if not more:
+            return first, BytesIO(first)
+        first += more
+    return None, _Begun(first, body)
 
 
 def _bounded(deviations: tuple[Deviation, ...]) -> tuple[Deviation, ...]:

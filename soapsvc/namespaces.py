@@ -1,6 +1,7 @@
 """Namespace names, each called after the document that defines it."""
 
 SOAP11_ENVELOPE = "http://schemas.xmlsoap.org/soap/envelope/"
+SOAP11_ENCODING = "http://schemas.xmlsoap.org/soap/encoding/"
 SOAP11_NEXT_ACTOR = "http://schemas.xmlsoap.org/soap/actor/next"
 SOAP12_ENVELOPE = "http://www.w3.org/2003/05/soap-envelope"
 SOAP11_HTTP_TRANSPORT = "http://schemas.xmlsoap.org/soap/http"

@@ -46,6 +46,8 @@ class Content:
 
     def head(self, size_bytes: int) -> bytes:
         """The first bytes, at most this many."""
+        if self.path is None:
+            return (self.inline or b"")[:size_bytes]
         with self.open() as stream:
             return stream.read(size_bytes)
 

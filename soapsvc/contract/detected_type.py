@@ -23,7 +23,7 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "application/x-ole-storage"),
 )
 _HTML = re.compile(r"(<!--.*?-->|\s)*<(!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
-_NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
+_NO_TEXT = bytes((*range(0x09), *range(0x0E, 0x20), 0x7F))  # in UTF-8
 _BYTE_ORDER_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 _TEXT = frozenset({"text/plain", "text/csv", "text/html", "text/xml"})
@@ -87,7 +87,8 @@ def _as_text(head: bytes) -> str | None:
         text = codecs.getincrementaldecoder(codec)().decode(head)  # a character cut at the end is left out
     except UnicodeDecodeError:
         text = head.decode("latin-1")
-    return None if _NO_TEXT.search(text) else text
+    utf8 = text.encode()
+    return text if len(utf8.translate(None, _NO_TEXT)) == len(utf8) else None
 
 
 def _is_csv(text: str, *, whole: bool) -> bool:
@@ -98,11 +99,19 @@ def _is_csv(text: str, *, whole: bool) -> bool:
     lines = [line for line in lines if line.strip()]
     if len(lines) < 2:
         return False
+    quoted = '"' in text
     for separator in ",;\t|":
         try:
-            widths = {len(row) for row in csv.reader(lines, delimiter=separator, strict=True)}
+            widths = _widths(lines, separator, quoted)
         except csv.Error:
             continue
         if len(widths) == 1 and widths.pop() > 1:
             return True
     return False
+
+
+def _widths(lines: list[str], separator: str, quoted: bool) -> set[int]:
+    """The numbers of fields that the lines have. Errors: csv.Error: a quoted field does not end."""
+    if quoted:
+        return {len(row) for row in csv.reader(lines, delimiter=separator, strict=True)}
+    return {line.count(separator) + 1 for line in lines}

@@ -128,6 +128,7 @@ class _Owners:
         self._count = len(scopes)
         self._of_scope = {scope: n for n, scope in enumerate(scopes) if role(scope) == "document"}
         self._of_ref: dict[str, int] = {}
+        self._known: dict[tuple[etree._Element | None, str | None], int | None] = {}
         for n, scope in enumerate(scopes):
             ref = (attribute(scope, "ref") or "").strip().lower()
             if ref:
@@ -135,6 +136,12 @@ class _Owners:
 
     def of(self, found: FoundProperty, top: etree._Element) -> int | None:
         """Index of the document; None: the push's own."""
+        place = found.element.getparent(), found.property.segment
+        if place not in self._known:
+            self._known[place] = self._looked_up(found, top)
+        return self._known[place]
+
+    def _looked_up(self, found: FoundProperty, top: etree._Element) -> int | None:
         for around in ancestors_within(found.element, top):
             if around in self._of_scope:
                 return self._of_scope[around]

@@ -6,26 +6,50 @@ nothing here goes by a fixed path.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import TypeVar
 
 from lxml import etree
+
+T = TypeVar("T")
+_NAMES_KEPT, _NAME_CHARS = 4096, 256  # one message may bring 50,000 names that nobody sends again
+
+
+def remembered(of_name: Callable[[str], T]) -> Callable[[str], T]:
+    """The function, with what it said of a name kept: nearly every message has the same few. Long names are not kept,
+    so that they do not fill the memory."""
+    kept = lru_cache(maxsize=_NAMES_KEPT)(of_name)
+    return lambda name: kept(name) if len(name) <= _NAME_CHARS else of_name(name)
+
+
+@remembered
+def role_of_name(clark_name: str) -> str:
+    """The local name of an element or attribute in lower case."""
+    return clark_name.rpartition("}")[2].lower()
 
 
 def role(element: etree._Element) -> str:
     """The element's local name in lower case; "" for a comment or processing instruction."""
     tag = element.tag
-    return tag.rpartition("}")[2].lower() if isinstance(tag, str) else ""
+    return role_of_name(tag) if isinstance(tag, str) else ""
 
 
 def attribute(element: etree._Element, name: str) -> str | None:
     """The value of an attribute by its local name in lower case, letter case and namespace aside."""
-    direct = element.get(name)
-    if direct is not None:
-        return direct
-    for key, value in element.items():
-        if str(key).rpartition("}")[2].lower() == name:
-            return str(value)
-    return None
+    return attributes(element).get(name)
+
+
+def attributes(element: etree._Element) -> dict[str, str]:
+    """The values of the attributes by their local names in lower case. Of several that differ in letter case or
+    namespace alone, the one that is written so counts, else the first."""
+    sent = element.items()
+    found: dict[str, str] = {}
+    for name, value in sent:
+        found.setdefault(role_of_name(str(name)), str(value))
+    if len(found) < len(sent):
+        found.update((str(name), str(value)) for name, value in sent if name in found)
+    return found
 
 
 def text_of(element: etree._Element) -> str:

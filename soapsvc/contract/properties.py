@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lxml import etree
 
 from soapsvc.contract.b64_text import SHOWN_CHARS, NotText, decoded_text
-from soapsvc.contract.message_parts import ancestors_within, attribute, role, text_of
+from soapsvc.contract.message_parts import ancestors_within, attribute, attributes, role, text_of
 from soapsvc.contract.property_names import ENTRY_TIME, START_TIME, canonical_name, is_time, split_name
 from soapsvc.contract.secret_elements import MASK, is_credential_name
 from soapsvc.contract.vendor_times import AMBIGUOUS, NO_ZONE, read_time
@@ -30,8 +30,11 @@ class FoundProperty:
 
 def read_text(element: etree._Element, tell: Tell) -> str:
     """The text of an element, decoded where it has b64charset; as sent where it does not decode, which is told."""
+    return _decoded(element, attribute(element, "b64charset"), tell)
+
+
+def _decoded(element: etree._Element, b64charset: str | None, tell: Tell) -> str:
     text = text_of(element)
-    b64charset = attribute(element, "b64charset")
     if b64charset is None:
         return text
     try:
@@ -41,25 +44,42 @@ def read_text(element: etree._Element, tell: Tell) -> str:
         return text
 
 
-def read_property(element: etree._Element, top: etree._Element, tell: Tell) -> FoundProperty:
-    """A Property element below `top`: its name attribute, its text, and the group that it stands in.
+class PropertyReader:
+    """Reads the Property elements of one message.
 
-    Empty properties are kept with value "": the vendor's API sends them where a push leaves them out [S1].
+    top   of the elements that count: Body
+    tell  hears of what deviates
     """
-    sent_name = attribute(element, "name") or ""
-    name = canonical_name(sent_name)
-    value = MASK if is_credential_name(sent_name) else read_text(element, tell)
-    segment = _segment(element, top)
-    read = Property(
-        name=name,
-        sent_name=sent_name,
-        segment=split_name(sent_name)[0] if segment is None else segment,
-        value=value,
-        b64charset=attribute(element, "b64charset"),
-    )
-    if value.strip() and is_time(name):
-        read = _with_time(read, element, tell)
-    return FoundProperty(element, read)
+
+    def __init__(self, top: etree._Element, tell: Tell):
+        self._top, self._tell = top, tell
+        self._segments: dict[etree._Element | None, str | None] = {}
+
+    def read(self, element: etree._Element) -> FoundProperty | None:
+        """A Property element: its name attribute, its text, and the group that it stands in. None: it has no name.
+
+        Empty properties are kept with value "": the vendor's API sends them where a push leaves them out [S1].
+        """
+        sent = attributes(element)
+        sent_name, b64charset = sent.get("name"), sent.get("b64charset")
+        if sent_name is None:
+            return None
+        name = canonical_name(sent_name)
+        value = MASK if is_credential_name(sent_name) else _decoded(element, b64charset, self._tell)
+        around = element.getparent()
+        if around not in self._segments:
+            self._segments[around] = _segment(element, self._top)
+        segment = self._segments[around]
+        read = Property(
+            name=name,
+            sent_name=sent_name,
+            segment=split_name(sent_name)[0] if segment is None else segment,
+            value=value,
+            b64charset=b64charset,
+        )
+        if is_time(name) and value.strip():
+            read = _with_time(read, element, self._tell)
+        return FoundProperty(element, read)
 
 
 def _segment(element: etree._Element, top: etree._Element) -> str | None:

@@ -6,6 +6,8 @@ case is not significant in either [S1] (docs/contract.md lists the sources).
 
 from __future__ import annotations
 
+from soapsvc.contract.message_parts import remembered
+
 START_TIME, ENTRY_TIME, SUBJECT = "StartTime", "EntryTime", "Subject"
 
 _API_NAMES = {
@@ -24,6 +26,7 @@ KNOWN_NAMES = {
 """Every known name in lower case to its canonical spelling, which is the WSDA one."""
 
 
+@remembered
 def canonical_name(sent_name: str) -> str:
     """The canonical spelling of a property's name; as sent where the name is not known.
 
@@ -33,6 +36,7 @@ def canonical_name(sent_name: str) -> str:
     return KNOWN_NAMES.get(name.strip().lower(), name)
 
 
+@remembered
 def split_name(sent_name: str) -> tuple[str | None, str]:
     """The segment that a name carries in front of a slash, None for none, and the rest. A property's own name has
     letters, digits and underscores [S16], so a slash is no part of it."""
@@ -40,6 +44,7 @@ def split_name(sent_name: str) -> tuple[str | None, str]:
     return (segment, name) if slash and segment and name else (None, sent_name)
 
 
+@remembered
 def is_time(name: str) -> bool:
     """Whether a canonical name is that of a time, known or not."""
     return name.lower().endswith("time")

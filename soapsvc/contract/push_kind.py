@@ -31,14 +31,20 @@ def kind_of(job: JobId | None, documents: tuple[Document, ...], properties: tupl
     if _any(_CDR, titles):
         return PushKind.CDR
     types = {document.detected_type for document in documents}
-    every_property = [*properties, *(p for document in documents for p in document.properties)]
-    marked_fax = _any(_FAX_PROPERTY, (p.name for p in every_property if p.value.strip()))
-    called_fax = _any(_FAX, titles) and not _any(_REPORT, titles)
-    if "image/tiff" in types or (types & _PAGES and (marked_fax or called_fax)):
+    if "image/tiff" in types or (types & _PAGES and (_is_marked_fax(documents, properties) or _is_called_fax(titles))):
         return PushKind.FAX
     if documents and (job is not None or _any(_REPORT, titles)):
         return PushKind.REPORT
     return PushKind.OTHER
+
+
+def _is_marked_fax(documents: tuple[Document, ...], properties: tuple[Property, ...]) -> bool:
+    every_property = [*properties, *(p for document in documents for p in document.properties)]
+    return any(_FAX_PROPERTY.search(p.name) for p in every_property if p.value.strip())
+
+
+def _is_called_fax(titles: list[str]) -> bool:
+    return _any(_FAX, titles) and not _any(_REPORT, titles)
 
 
 def _any(word: re.Pattern[str], texts: Iterable[str]) -> bool:

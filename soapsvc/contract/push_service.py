@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -18,6 +19,7 @@ from spyne.server import ServerBase
 from soapsvc.contract import vendor_types
 from soapsvc.contract.acknowledgement import CannotFill, filler, xs_date_time
 from soapsvc.contract.answer_names import Renaming
+from soapsvc.contract.answer_template import AnswerTemplate
 from soapsvc.contract.class_generator import generate, method_names, service_names
 from soapsvc.contract.schema_check import AnswerDeviates, SchemaCheck
 from soapsvc.contract.wsdl_document import Operation, WsdlDocument
@@ -27,6 +29,7 @@ from soapsvc.namespaces import SOAP11_ENVELOPE, qname
 from soapsvc.records import Accepted, Push, Verdict
 
 Accept = Callable[[Push, Verdict], Accepted]
+_UNFIT = (AnswerDeviates, ValueError)  # ValueError: characters that XML does not have
 _TRIAL = Accepted("1k0z12ct1vsspsqchwyj", datetime(2012, 11, 4, 13, 20, 1, 31000, UTC), None)
 """What a store says, in the form that it has: an acknowledgement made of it can be made of any other, but for the
 SubmitId, which is the sender's."""
@@ -35,8 +38,10 @@ SubmitId, which is the sender's."""
 class PushService:
     """Hands judged pushes to `accept`, by way of the operation of the WSDL that they are for, and acknowledges them.
 
-    Spyne is given what is already read: which operation, and the Push. It parses nothing that came from outside. Any
-    number of threads may dispatch at once.
+    Spyne is given what is already read: which operation, and the Push. It parses nothing that came from outside. Its
+    machinery around the operation's method is gone through where somebody listens to the events of it, and where an
+    acknowledgement is not a matter of filling gaps (`answer_template`); else the method is called as it is. Any number
+    of threads may dispatch at once.
     Errors  ContractError from the constructor: no valid acknowledgement can be made for an operation of this WSDL
     """
 
@@ -44,9 +49,16 @@ class PushService:
         self._wsdl, self._accept = wsdl, accept
         self._check = SchemaCheck(wsdl)
         self._operations = {operation.input_element: operation for operation in reversed(wsdl.operations)}
+        self._methods: dict[tuple[str, str], _Method] = {}
         self._servers = self._applications()
         for operation in self._operations.values():
             self._try(operation)
+        self._templates = {
+            (operation.input_element, told): AnswerTemplate.of(partial(self._made, operation), submit_id=told)
+            for operation in self._operations.values()
+            if not operation.one_way
+            for told in (True, False)
+        }
 
     def dispatch(self, push: Push, verdict: Verdict) -> bytes:
         """Accept the push and return the acknowledgement: a SOAP 1.1 envelope in UTF-8, valid by the WSDL's schema;
@@ -57,15 +69,55 @@ class PushService:
         Errors  whatever `accept` raises, unchanged
         """
         operation = self._operations.get(push.root, self._wsdl.operations[0])
-        fits = push.submit_id is None or self._trouble(operation, replace(_TRIAL, submit_id=push.submit_id)) is None
+        expected = Accepted(_TRIAL.id, push.arrival.received_at, push.submit_id)  # unless it was stored before
+        prepared = b""
+        fits = True
+        if push.submit_id is not None:
+            try:
+                prepared = self._acknowledgement(operation, expected)
+            except _UNFIT:
+                fits = False
 
         def accept() -> Accepted:
             accepted = self._accept(push, verdict)
             return accepted if fits else replace(accepted, submit_id=None)
 
-        return self._call(operation, push, accept)
+        method = self._methods[operation.port_type, operation.input_element]
+        if method.is_listened_to:
+            return self._call(operation, push, accept)
+        return self._acknowledgement(operation, method(push, accept), prepared)
+
+    def _acknowledgement(self, operation: Operation, accepted: Accepted, valid: bytes = b"") -> bytes:
+        """The acknowledgement of a store's word, valid by the schema; b"" where the operation is one-way.
+
+        valid   one that is known to be
+        Errors  AnswerDeviates, ValueError: there is none
+        """
+        if operation.one_way:
+            return b""
+        template = self._templates.get((operation.input_element, accepted.submit_id is not None))
+        if template is None or accepted.submit_id == "":
+            return self._call(operation, None, lambda: accepted)
+        answer = template.filled(accepted)
+        if answer != valid:
+            for element in _in_body(answer):
+                self._check.check_answer(element)
+        return answer
 
     def _call(self, operation: Operation, push: Push | None, accept: Callable[[], Accepted]) -> bytes:
+        """The acknowledgement by the whole of Spyne's way."""
+        ctx = self._called(operation, push, accept)
+        if operation.one_way:
+            return b""
+        for answer in ctx.out_body_doc:
+            self._check.check_answer(answer)
+        return b"".join(ctx.out_string)
+
+    def _made(self, operation: Operation, accepted: Accepted) -> bytes:
+        """The acknowledgement as Spyne writes it, whether it is valid or not."""
+        return b"".join(self._called(operation, None, lambda: accepted).out_string)
+
+    def _called(self, operation: Operation, push: Push | None, accept: Callable[[], Accepted]) -> Any:
         server = self._servers[operation.port_type]
         ctx = MethodContext(server, MethodContext.SERVER)
         ctx.udc = accept
@@ -77,26 +129,16 @@ class PushService:
             server.get_out_object(ctx)
         finally:  # the context is part of a cycle: the push need not wait for the garbage collector
             ctx.in_document = ctx.in_object = ctx.udc = None
-        if operation.one_way:
-            return b""
-        server.get_out_string(ctx)
-        for answer in ctx.out_body_doc:
-            self._check.check_answer(answer)
-        return b"".join(ctx.out_string)
-
-    def _trouble(self, operation: Operation, accepted: Accepted) -> Exception | None:
-        """Why no valid acknowledgement can be made of a store's word; None: it can."""
-        try:
-            self._call(operation, None, lambda: accepted)
-        except (AnswerDeviates, ValueError) as trouble:  # ValueError: characters that XML does not have
-            return trouble
-        return None
+        if not operation.one_way:
+            server.get_out_string(ctx)
+        return ctx
 
     def _try(self, operation: Operation) -> None:
         """Acknowledge nothing: what cannot be made is said at start-up, not after a push was stored. A SubmitId of the
         sender's may be left out, so that one which fits is not demanded."""
-        trouble = self._trouble(operation, _TRIAL)
-        if trouble is not None:
+        try:
+            self._call(operation, None, lambda: _TRIAL)
+        except _UNFIT as trouble:
             named = operation.output_element is None or etree.QName(operation.output_element).namespace
             raise ContractError(
                 self._wsdl.path,
@@ -121,6 +163,7 @@ class PushService:
             for operation, method in method_names(operations).items():
                 answer = self._answer(operations[operation], service.public_methods[method].out_message)
                 setattr(answers, method, answer)
+                self._methods[port_type, operations[operation].input_element] = _Method(service, method)
             application = _Application(
                 [service],
                 tns=module.TARGET_NAMESPACE,
@@ -168,6 +211,33 @@ class PushService:
             return fill(ctx.udc())
 
         return accept_and_answer
+
+
+class _Method:
+    """A method of the service, called with a context that has what the method uses, and nothing of Spyne's."""
+
+    def __init__(self, service: Any, name: str):
+        self._service, self._descriptor = service, service.public_methods[name]
+        self._app = SimpleNamespace(config=SimpleNamespace(**{name: lambda ctx, request: ctx.udc()}))
+
+    @property
+    def is_listened_to(self) -> bool:
+        """Whether somebody wants to hear of Spyne's events around it."""
+        managers = (self._service.event_manager, *self._descriptor.event_managers)
+        return any(manager.handlers for manager in managers)
+
+    def __call__(self, push: Push, accept: Callable[[], Accepted]) -> Accepted:
+        """What `accept` says. Errors: whatever it raises."""
+        accepted: Accepted = self._descriptor.function(SimpleNamespace(udc=accept, app=self._app), push)
+        return accepted
+
+
+def _in_body(answer: bytes) -> etree._Element:
+    """The Body of an answer of ours. Errors: ValueError: a character in it is none of XML's."""
+    try:
+        return etree.fromstring(answer)[0]
+    except etree.XMLSyntaxError as error:
+        raise ValueError(str(error)) from error
 
 
 class _Given(Soap11):  # type: ignore[misc]  # Spyne has no types

@@ -10,8 +10,8 @@ from lxml import etree
 from soapsvc.contract.document_names import DOC_DATA
 from soapsvc.contract.documents import left_in_the_tree, read_documents
 from soapsvc.contract.fingerprint import fingerprint
-from soapsvc.contract.message_parts import ancestors_within, attribute, child, children, role, text_of
-from soapsvc.contract.properties import Tell, read_property, read_text
+from soapsvc.contract.message_parts import ancestors_within, child, children, role, text_of
+from soapsvc.contract.properties import PropertyReader, Tell, read_text
 from soapsvc.contract.push_kind import kind_of
 from soapsvc.contract.secret_elements import MASK, is_credential_name, without_userinfo
 from soapsvc.contract.wsdl_document import WsdlDocument
@@ -47,8 +47,9 @@ def read_push(
     by_role = _by_role(top, _ROLES | names)
     elements = [element for name in sorted(names) for element in by_role[name]]
     read = _documents(envelope, top, elements, wsdl, tell)
-    named = [element for element in by_role["property"] if attribute(element, "name") is not None]
-    documents, properties = read_documents(read, [read_property(element, top, tell) for element in named], top, tell)
+    reader = PropertyReader(top, tell)
+    named = [found for element in by_role["property"] if (found := reader.read(element)) is not None]
+    documents, properties = read_documents(read, named, top, tell)
     xdn, mrn = _job_elements(by_role)
     job = JobId(text(xdn), text(mrn))
     known_job = None if job.xdn is None and job.mrn is None else job
@@ -87,30 +88,35 @@ def header_blocks(root: etree._Element) -> Mapping[str, str]:
 
 def _leaves(block: etree._Element) -> Iterator[tuple[str, etree._Element, bool]]:
     """Name, element, and whether it is a credential. No recursion: how deep a message goes is a setting."""
-    waiting = [(etree.QName(block).localname, block, is_credential_name(block.tag))]
+    waiting = [(_local_name(block), block, is_credential_name(str(block.tag)))]
     while waiting:
         path, element, secret = waiting.pop()
         inside = list(children(element))
         if not inside:
             yield path, element, secret
         for one in reversed(inside):
-            waiting.append((f"{path}/{etree.QName(one).localname}", one, secret or is_credential_name(one.tag)))
+            waiting.append((f"{path}/{_local_name(one)}", one, secret or is_credential_name(str(one.tag))))
+
+
+def _local_name(element: etree._Element) -> str:
+    return str(element.tag).rpartition("}")[2]
 
 
 def _by_role(top: etree._Element, roles: AbstractSet[str]) -> dict[str, list[etree._Element]]:
-    """The elements below `top` by the roles asked for, those nearer to `top` first, then in document order."""
+    """The elements below `top` by the roles asked for, those nearer to `top` first, then in document order; properties
+    in document order."""
     found: dict[str, list[etree._Element]] = {name: [] for name in roles}
-    level = list(children(top))
-    while level:
-        below: list[etree._Element] = []
-        for element in level:
-            name = role(element)
-            if name in found:
-                found[name].append(element)
-            below.extend(children(element))
-        level = below
-    if len(found["property"]) > 1:
-        found["property"] = [element for element in top.iter(etree.Element) if role(element) == "property"]
+    for element in top.iterdescendants(etree.Element):
+        named = found.get(role(element))
+        if named is not None:
+            named.append(element)
+    several = [elements for name, elements in found.items() if name != "property" and len(elements) > 1]
+    if several:
+        depths = {top: 0}
+        for element in top.iterdescendants(etree.Element):
+            depths[element] = depths[element.getparent()] + 1  # type: ignore[index]  # it has a parent
+        for elements in several:
+            elements.sort(key=depths.__getitem__)
     return found
 
 

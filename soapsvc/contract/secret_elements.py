@@ -6,6 +6,8 @@ import re
 
 from lxml import etree
 
+from soapsvc.contract.message_parts import remembered, role_of_name
+
 MASK = "***"
 _HOLDERS = frozenset({"authentication", "xddsauth", "wssauth", "security", "usernametoken"})
 """Elements all of whose content is a credential: the vendor's (Authentication, XDDSAuth, WSSAuth) and WS-Security's."""
@@ -17,15 +19,16 @@ def holds_credential(element: etree._Element) -> bool:
     """Whether the element is one, or stands inside one."""
     at: etree._Element | None = element
     while at is not None:
-        if is_credential_name(at.tag):
+        if isinstance(at.tag, str) and is_credential_name(at.tag):
             return True
         at = at.getparent()
     return False
 
 
-def is_credential_name(tag: object) -> bool:
+@remembered
+def is_credential_name(tag: str) -> bool:
     """Whether an element of this Clark name is a credential, with all that it contains; letter case aside."""
-    local_name = tag.rpartition("}")[2].lower() if isinstance(tag, str) else ""
+    local_name = role_of_name(tag)
     return local_name in _HOLDERS or any(word in local_name for word in _WORDS)
 
 

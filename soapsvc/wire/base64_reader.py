@@ -21,8 +21,7 @@ WHITE_SPACE = b" \t\n\r"
 DECODE_BYTES = 64 * 1024  # decoded at once: large enough that the call costs nothing beside the decoding
 
 _FOREIGN = re.compile(rb"[^A-Za-z0-9+/= \t\n\r]")
-_LAST_THIRD = b"AEIMQUYcgkosw048"
-_LAST_SECOND = b"AQgw"
+_LAST = {1: b"AEIMQUYcgkosw048", 2: b"AQgw"}  # padding to what may stand before it: B16, B04
 
 
 class Base64Reader:
@@ -66,25 +65,44 @@ class Base64Reader:
 
     def _decode(self, text: str) -> None:
         sent = text.encode("ascii") if text.isascii() else _one_byte_each(text)
+        # Most documents are one line or lines of 76 characters: the decoder finds out at the first white space. It
+        # looks at every character ten times faster than a regular expression does.
+        if not self._takes(self._rest + sent) and not self._takes(self._rest + sent.translate(None, WHITE_SPACE)):
+            self._look_for_what_is_wrong(text, sent)
+
+    def _takes(self, characters: bytes) -> bool:
+        """Decode what is there but for the last group, which waits: padding is allowed there alone. False: there is
+        something else than groups of four characters of the alphabet; nothing is decoded."""
+        whole = max(0, (len(characters) - 1) // 4 * 4)
+        groups, rest = characters[:whole], characters[whole:]
+        if groups.endswith(b"=") or _FOREIGN.search(rest):
+            return False
+        try:
+            decoded = pybase64.b64decode(groups, validate=True)
+        except binascii.Error:
+            return False
+        self._rest = rest.translate(None, WHITE_SPACE)
+        if decoded:
+            self._write(decoded)
+        return True
+
+    def _look_for_what_is_wrong(self, text: str, sent: bytes) -> None:
         foreign = _FOREIGN.search(sent)
         characters = self._rest + (sent[: foreign.start()] if foreign else sent).translate(None, WHITE_SPACE)
-        whole = max(0, (len(characters) - 1) // 4 * 4)  # the last group waits: padding is allowed there alone
-        groups, self._rest = characters[:whole], characters[whole:]
-        if b"=" in groups:
+        if b"=" in characters[: max(0, (len(characters) - 1) // 4 * 4)]:
             self._is_wrong(
                 "PAY-002",
                 "base64 that goes on after its padding",
                 "`=` in the last group of four characters alone; join the bytes before they are encoded",
             )
-        elif foreign:
+        else:
+            assert foreign, "the decoder takes every character of the alphabet"
             at = foreign.start()
             self._is_wrong(
                 "PAY-001",
                 f"the character {_named(text[at])} as number {self._read_chars + at + 1} of the document's text",
                 "base64: A-Z a-z 0-9 + / = and white space alone",
             )
-        elif groups:
-            self._pass_on(groups)
 
     def _decode_last_groups(self) -> None:
         last = self._rest
@@ -101,23 +119,39 @@ class Base64Reader:
                 found,
                 "groups of four characters, the last one filled up with one or two `=`; is it cut off?",
             )
-        elif (padding == 1 and encoded[-1] not in _LAST_THIRD) or (padding == 2 and encoded[-1] not in _LAST_SECOND):
+        elif not _spare_bits_are_zero(encoded, padding):
             self._is_wrong(
                 "PAY-003",
                 f"{2 * padding} spare bits before the padding that are not all zero",
                 "spare bits of zero (RFC 4648, 3.5); is the last character damaged?",
             )
         else:
-            self._pass_on(last)
-
-    def _pass_on(self, groups: bytes) -> None:
-        try:
-            self._write(pybase64.b64decode(groups, validate=True))
-        except binascii.Error as cause:
-            raise AssertionError("every character had been looked at before it was decoded") from cause
+            self._write(pybase64.b64decode(last, validate=True))
 
     def _is_wrong(self, rule: str, found: str, wanted: str) -> None:
         self.rule, self.found, self.wanted = rule, found, wanted
+
+
+def decoded_whole(text: str) -> bytes | None:
+    """The bytes of a text that is base64 by every rule that `Base64Reader` holds; None: by one of them it is not, or
+    might not be."""
+    if not text.isascii():
+        return None
+    sent = text.encode("ascii")
+    characters = sent.translate(None, WHITE_SPACE)
+    encoded = characters.rstrip(b"=")
+    padding = len(characters) - len(encoded)
+    if len(characters) % 4 or not _spare_bits_are_zero(encoded, padding):
+        return None
+    try:
+        return pybase64.b64decode(characters, validate=True)  # says no to `=` and to any foreign character before there
+    except binascii.Error:
+        return None
+
+
+def _spare_bits_are_zero(encoded: bytes, padding: int) -> bool:
+    """Whether the last character before so much padding is one that may stand there."""
+    return padding == 0 or encoded[-1:] in _LAST.get(padding, ())
 
 
 def _one_byte_each(text: str) -> bytes:

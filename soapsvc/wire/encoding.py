@@ -28,11 +28,15 @@ _HEAD_BYTES = 4096  # an XML declaration may hold white space without end; one t
 
 
 class UndecodableBody(Exception):
-    """The bytes are not in the encoding that was decided on; `line` and `found` say where and what."""
+    """The bytes are not in the encoding that was decided on.
 
-    def __init__(self, line: int, found: str):
+    found       where and what
+    line_feeds  in the piece where it was found, before it
+    """
+
+    def __init__(self, line_feeds: int, found: str):
         super().__init__(found)
-        self.line, self.found = line, found
+        self.line_feeds, self.found = line_feeds, found
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,23 +129,22 @@ def utf8_pieces(pieces: Iterable[bytes], encoding: Encoding) -> Iterator[bytes]:
     assert encoding.codec is not None
     codec = encoding.codec
     decoder = codecs.getincrementaldecoder(codec)("strict")
-    skip, offset, line = encoding.bom_bytes, 0, 1
+    skip, offset = encoding.bom_bytes, 0
 
     def decoded(piece: bytes, final: bool) -> bytes:
-        nonlocal offset, line
+        nonlocal offset
         held = len(decoder.getstate()[0])
         try:
             text = decoder.decode(piece, final)
             utf8 = text.encode("utf-8")
         except UnicodeDecodeError as error:
-            line += bytes(error.object[: error.start]).decode(codec, "ignore").count("\n")
+            line_feeds = bytes(error.object[: error.start]).decode(codec, "ignore").count("\n")
             bad = bytes(error.object[error.start : error.end])[:4].hex(" ").upper()
             at = offset - held + error.start
-            raise UndecodableBody(line, f"the bytes {bad} at offset {at}: not {encoding.codec}") from None
+            raise UndecodableBody(line_feeds, f"the bytes {bad} at offset {at}: not {encoding.codec}") from None
         except UnicodeError:
-            raise UndecodableBody(line, f"bytes after offset {offset} that are not {encoding.codec}") from None
+            raise UndecodableBody(0, f"bytes after offset {offset} that are not {encoding.codec}") from None
         offset += len(piece)
-        line += utf8.count(b"\n")
         return utf8
 
     for piece in pieces:
@@ -150,3 +153,14 @@ def utf8_pieces(pieces: Iterable[bytes], encoding: Encoding) -> Iterator[bytes]:
         skip = 0
     if rest := decoded(b"", True):
         yield rest
+
+
+def line_where_undecodable(pieces: Iterable[bytes], encoding: Encoding) -> int:
+    """The line, from 1, of the first byte that is not in the encoding; of the last one where all of them are."""
+    line = 1
+    try:
+        for utf8 in utf8_pieces(pieces, encoding):
+            line += utf8.count(b"\n")
+    except UndecodableBody as undecodable:
+        line += undecodable.line_feeds
+    return line

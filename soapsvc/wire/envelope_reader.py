@@ -20,7 +20,7 @@ from soapsvc.records import Deviation
 from soapsvc.spool import Content, Sink, Spool
 from soapsvc.wire.charsets import Charsets
 from soapsvc.wire.document_text import copy_texts
-from soapsvc.wire.encoding import Encoding, UndecodableBody, decide_encoding, utf8_pieces
+from soapsvc.wire.encoding import Encoding, UndecodableBody, decide_encoding, line_where_undecodable, utf8_pieces
 from soapsvc.wire.envelope_target import (
     WELL_FORMED,
     EnvelopeTarget,
@@ -69,6 +69,8 @@ class Envelope:
     documents   in the order of the envelope
     raw         every byte of the body
     deviations  from the XML rules; those of the documents are with the documents
+    elements    all of the tree, in document order. They are held, because lxml makes an object of an element anew
+                for each look at it where nobody holds it
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Envelope:
         index: Callable[[], LineIndex],
     ):
         self.root, self.documents, self.raw, self.deviations = root, documents, raw, deviations
+        self.elements = [] if root is None else list(root.iter())
         self._index = index
         self._ordinals: dict[etree._Element, int] | None = None
         self._steps: dict[etree._Element, dict[etree._Element, str]] = {}
@@ -101,8 +104,7 @@ class Envelope:
     def line(self, element: etree._Element) -> int:
         """The line of the raw envelope on which the element's start tag begins, from 1."""
         if self._ordinals is None:
-            assert self.root is not None
-            self._ordinals = {each: ordinal for ordinal, each in enumerate(self.root.iter())}
+            self._ordinals = {each: ordinal for ordinal, each in enumerate(self.elements)}
         return self._index().line_of(self._ordinals[element])
 
     def __repr__(self) -> str:
@@ -177,7 +179,7 @@ class _Reading:
             self._feed(push_parser(self._target, self._limits), utf8_pieces(pieces, encoding))
         except UndecodableBody as undecodable:
             wanted = f"bytes in {encoding.codec}, as the Content-Type, the byte order mark or the XML declaration says"
-            self._stopped = ReadingStopped("XML-002", undecodable.found, wanted, undecodable.line)
+            self._stopped = ReadingStopped("XML-002", undecodable.found, wanted)
         except ReadingStopped as stopped:
             self._stopped = stopped
         except etree.XMLSyntaxError as error:
@@ -229,7 +231,7 @@ class _Reading:
         deviations = [*self._encoding.deviations]
         deviations += self._instruction_deviations(indexed)
         if stopped is not None:
-            line = stopped.line or self._line_of_stop(stopped, indexed())
+            line = stopped.line or self._line_of_stop(stopped, raw, indexed)
             deviations.append(Deviation(stopped.rule, "", line, stopped.found, stopped.wanted))
         if not readable:
             return Envelope(None, (), raw, tuple(deviations), indexed)
@@ -247,13 +249,17 @@ class _Reading:
     def _again(self, stream: Stream) -> Iterator[bytes]:
         """The UTF-8 that the parser was fed, and no byte more."""
         left = self._utf8_bytes
-        for piece in utf8_pieces(iter(lambda: stream.read(EXPAT_PIECE_BYTES), b""), self._encoding):
+        for piece in utf8_pieces(_read_on(stream), self._encoding):
             yield piece[:left]
             left -= len(piece)
             if left <= 0:
                 return
 
-    def _line_of_stop(self, stopped: ReadingStopped, index: LineIndex) -> int:
+    def _line_of_stop(self, stopped: ReadingStopped, raw: Content, indexed: Callable[[], LineIndex]) -> int:
+        if stopped.rule == "XML-002":
+            with raw.open() as stream:
+                return line_where_undecodable(_read_on(stream), self._encoding)
+        index = indexed()
         return index.line_of(self._target.elements - 1) if stopped.in_element else index.end_line
 
     def _instruction_deviations(self, indexed: Callable[[], LineIndex]) -> list[Deviation]:
@@ -267,6 +273,10 @@ class _Reading:
         if more := target.instructions_in_all - len(target.instructions):
             deviations.append(Deviation("XML-005", "", None, f"{more} further processing instructions", wanted))
         return deviations
+
+
+def _read_on(stream: Stream) -> Iterator[bytes]:
+    return iter(lambda: stream.read(EXPAT_PIECE_BYTES), b"")
 
 
 def _syntax_error(error: etree.XMLSyntaxError) -> ReadingStopped:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from lxml import etree
 
-from soapsvc.namespaces import SOAP11_ENVELOPE, SOAP11_NEXT_ACTOR, SOAP12_ENVELOPE, qname
+from soapsvc.namespaces import SOAP11_ENCODING, SOAP11_ENVELOPE, SOAP11_NEXT_ACTOR, SOAP12_ENVELOPE, qname
 from soapsvc.records import Deviation
 from soapsvc.wire.envelope_reader import Envelope
 
@@ -22,7 +22,13 @@ ACTOR, MUST_UNDERSTAND = qname(SOAP11_ENVELOPE, "actor"), qname(SOAP11_ENVELOPE,
 ENCODING_STYLE = qname(SOAP11_ENVELOPE, "encodingStyle")
 XML_SPACE = " \t\r\n"  # what XML calls white space: str.strip and str.isspace take more
 _OF_SOAP = f"{{{SOAP11_ENVELOPE}}}"
-_OF_SOAP_ENCODING = "{http://schemas.xmlsoap.org/soap/encoding/}"
+_OF_SOAP_ENCODING = f"{{{SOAP11_ENCODING}}}"
+
+_has_odd_attributes = etree.XPath(
+    "boolean(//@href | //@encoding:* | //@soap:encodingStyle | //soap:*/@soap:*)",
+    namespaces={"encoding": SOAP11_ENCODING, "soap": SOAP11_ENVELOPE},
+)
+"""Whether a message has one of the attributes that SOAP-014, -015 and -017 are about; nearly none has."""
 
 OUR_ACTORS = frozenset({None, "", SOAP11_NEXT_ACTOR})
 """For us: no actor, the next one, and the empty one, which names nobody else (SOAP 1.1, 4.2.2)."""
@@ -56,9 +62,13 @@ class _SoapCheck:
         for header in self._root.iterchildren(HEADER):
             for block in header:
                 yield from self._block(block)
+        odd = _has_odd_attributes(self._root)
         for body in self._root.iterchildren(BODY):
             yield from self._body(body)
-        yield from self._attributes()
+            if odd:
+                yield from self._encoded(body)
+        if odd:
+            yield from self._attributes()
 
     def _structure(self) -> Iterator[Deviation]:
         children = list(self._root)
@@ -70,14 +80,15 @@ class _SoapCheck:
         for position, child in enumerate(children):
             if child.tag == BODY:
                 continue
-            shown = etree.QName(child).localname
             if position > first_body:
+                shown = etree.QName(child).localname
                 yield self._of(child, "SOAP-008", f"{shown} after the Body", "nothing after the Body")
             elif child.tag == HEADER:
                 if position > 0:
                     found = "a second Header" if children[0].tag == HEADER else "a Header that is not the first child"
                     yield self._of(child, "SOAP-003", found, "one Header at most, as the first child of Envelope")
             else:
+                shown = etree.QName(child).localname
                 yield self._of(child, "SOAP-009", f"{shown} in the Envelope", "Header and Body alone")
         for element in (self._root, *children):
             if element.tag in (ENVELOPE, HEADER, BODY) and _has_text(element):
@@ -87,17 +98,17 @@ class _SoapCheck:
                 )
 
     def _block(self, block: etree._Element) -> Iterator[Deviation]:
-        name = etree.QName(block)
-        if name.namespace is None:
-            yield self._of(block, "SOAP-013", f"the header block {name.localname} in no namespace", "a namespace")
+        if not block.tag.startswith("{"):
+            yield self._of(block, "SOAP-013", f"the header block {block.tag} in no namespace", "a namespace")
         must = block.get(MUST_UNDERSTAND)
         if must is not None and must.strip(XML_SPACE) not in ("0", "1"):
             found = f'mustUnderstand="{must[:40]}"'
             yield self._of(
                 block, "SOAP-011", found, 'mustUnderstand="0" or "1"', f"/@{_attribute(block, 'mustUnderstand')}"
             )
-        for_us = block.get(ACTOR) is None or (block.get(ACTOR) or "").strip(XML_SPACE) in OUR_ACTORS
-        if must is not None and must.strip(XML_SPACE) == "1" and for_us and block.tag not in self._understood:
+        if must is None or must.strip(XML_SPACE) != "1" or block.tag in self._understood:
+            return
+        if (block.get(ACTOR) or "").strip(XML_SPACE) in OUR_ACTORS:
             known = ", ".join(sorted(self._understood)) or "none"
             found = f'the header block {block.tag} with mustUnderstand="1"'
             yield self._of(block, "SOAP-012", found, f"of such blocks those that the WSDL binds: {known}")
@@ -112,10 +123,9 @@ class _SoapCheck:
         for child in children:
             if child.tag == FAULT:
                 yield self._of(child, "SOAP-016", "a Fault", "a push: faults are answers, and this is a request")
-            elif etree.QName(child).namespace is None:
-                found = f"{etree.QName(child).localname} in no namespace"
+            elif not child.tag.startswith("{"):
+                found = f"{child.tag} in no namespace"
                 yield self._of(child, "SOAP-007", found, "a namespace-qualified element")
-        yield from self._encoded(body)
 
     def _encoded(self, body: etree._Element) -> Iterator[Deviation]:
         """References of SOAP encoding: href="#x" that an id="x" answers to, and attributes of its own namespace."""

@@ -385,3 +385,10 @@ def test_mutated_bytes_raise_nothing_and_raw_is_kept_whole(read: Read, body: byt
         assert deviation.line is not None
         assert 1 <= deviation.line <= last_line
         assert len(deviation.found) < 1000
+
+
+def test_what_is_escaped_in_an_attribute_is_read_as_it_is_meant(read: Read) -> None:
+    body = b"""<a b="1 &amp; 2 &lt; 3 &gt; 2 &quot;&apos;&#38;&#x41;"/>"""
+    root = read(body).root
+    assert root is not None
+    assert root.get("b") == "1 & 2 < 3 > 2 \"'&A"

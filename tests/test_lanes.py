@@ -1,0 +1,154 @@
+"""A small plain message is read in one go, any other one piece by piece: nobody can tell by which way a push came."""
+
+from __future__ import annotations
+
+import io
+import re
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from lxml import etree
+
+from soapsvc import judge
+from soapsvc.contract.wsdl_document import WsdlDocument
+from soapsvc.judge import Judge, Judged
+from soapsvc.records import Arrival, Conformance
+from soapsvc.settings import OwnSettings
+from soapsvc.shipped import SAMPLES, WSDL_FILE
+from soapsvc.spool import Spool
+from soapsvc.wire.envelope_reader import Limits, read_envelope
+from soapsvc.wire.http_messages import RequestHead
+from soapsvc.wire.plain_envelope import PLAIN_BYTES, read_plain
+from tests.pushing import envelope
+from tests.wire import messages
+
+ARRIVAL = Arrival(datetime(2026, 11, 23, 8, 0, tzinfo=UTC), "192.0.2.1")
+LIMITS = Limits.from_settings(OwnSettings())
+NAMES = frozenset({"docdata"})
+SEEDS = [path.read_bytes() for path in sorted(SAMPLES.rglob("*.xml"))] + [envelope(), messages.GOOD.encode()]
+PLAIN = ["sampleReport", "sampleOtherDialect", "sampleTwoDocuments", "sampleFax", "sampleTextFormat"]
+
+ODD = [
+    b"<!-- a comment -->", b"<![CDATA[text]]>", b"<?pi x?>", b"<!DOCTYPE a>", b"&amp;", b"&#65;", b"&#xD;", b"&nothing;",
+    b"]]>", b"\0", b"\x01", b"\x7f", b"\r\n", b"\t ", b"\xc3\xa9", b"\xe9", b"\xed\xa0\x80", b"\xef\xbb\xbf", b"\xf0\x9f\x98\x80",
+    b"<a/>", b"<a>", b"</a>", b"<a:b:c/>", b"<:a/>", b"<u:x/>", b"<\xc3\xa9/>", b"<DocData>QUJD</DocData>", b"<DocData/>",
+    b' xmlns=""', b' xmlns:x=""', b' xmlns:x="urn:x"', b' xmlns:x="a b"', b' xmlns:x="%zz"', b' xmlns="relative"',
+    b' x:y="1"', b' a="1"', b' a="1" a="2"', b' xml:id="1"', b' xml:lang="en"', b' href="#1" id="1"', b' format="text"',
+    b' format="zip"', b' format=" BASE64 "', b"=", b"==", b"A", b"!", b"<", b">", b'"', b"'",
+    b"<soapenv:Body/>", b' soapenv:encodingStyle=""', b' soapenv:mustUnderstand="1"', b' xsi:nil="true"',
+    b"<Property name='StartTime'>2012-11-04T13:05:45</Property>", b"<Property name='Password'>x</Property>",
+]  # fmt: skip
+
+
+def like(tree: etree._Element) -> list[Any]:
+    """All that a tree says, and the prefixes that a path would be written with."""
+    return [(e.tag, e.prefix, e.text, e.tail, sorted(e.items()), sorted(e.nsmap.items(), key=str)) for e in tree.iter()]
+
+
+def held(body: bytes, limits: Limits = LIMITS, codec: str | None = "utf-8") -> bool:
+    """Whether the body is plain; what is plain is held against what the long way reads."""
+    plain = read_plain(body, codec=codec, limits=limits, document_names=NAMES)
+    if plain is None:
+        return False
+    with tempfile.TemporaryDirectory() as folder, Spool(Path(folder)) as spool:
+        read = read_envelope(io.BytesIO(body), codec=codec, limits=limits, document_names=NAMES, spool=spool)
+        assert read.root is not None
+        assert plain.root is not None
+        assert read.deviations == plain.deviations == ()
+        assert like(plain.root) == like(read.root)
+        assert plain.raw == read.raw
+        assert [(d.content, d.encoding, d.deviations) for d in plain.documents] == [
+            (d.content, d.encoding, d.deviations) for d in read.documents
+        ]
+        places = [[e.elements.index(d.element) for d in e.documents] for e in (plain, read)]
+        assert places[0] == places[1]
+        assert [plain.path(e) for e in plain.elements] == [read.path(e) for e in read.elements]
+        assert [plain.line(e) for e in plain.elements] == [read.line(e) for e in read.elements]
+    return True
+
+
+@st.composite
+def spoiled(draw: st.DrawFn) -> bytes:
+    """A message with something odd put into it, cut out of it or said twice, at a place where markup is likely."""
+    body = draw(st.sampled_from(SEEDS))
+    for _ in range(draw(st.integers(1, 3))):
+        places = [found.start() for found in re.finditer(rb"[<>=\"/ ]", body[:4000])] + [0, len(body)]
+        at = draw(st.sampled_from(places)) + draw(st.integers(0, 1))
+        match draw(st.integers(0, 3)):
+            case 0 | 1:
+                body = body[:at] + draw(st.sampled_from(ODD)) + body[at:]
+            case 2:
+                body = body[:at] + body[at + draw(st.integers(1, 30)) :]
+            case _:
+                body = body[:at] + draw(st.binary(min_size=1, max_size=3)) + body[at:]
+    return body
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_the_samples_are_plain(name: str) -> None:
+    assert held((SAMPLES / f"{name}.xml").read_bytes())
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize(
+    "before", [b"<?xml", b"<soapenv:Envelope", b" xmlns", b">\n", b"<Property", b" name=", b"</DocData", b"</soapenv:Envelope"]
+)  # fmt: skip
+def test_an_oddity_is_read_as_the_long_way_reads_it(odd: bytes, before: bytes) -> None:
+    body = envelope()
+    at = body.find(before)
+    held(body[:at] + odd + body[at:])
+    held(body[: at + len(before)] + odd + body[at + len(before) :])
+
+
+@given(spoiled(), st.sampled_from(["utf-8", None]))
+@settings(max_examples=600, deadline=None)
+def test_what_is_plain_is_read_as_the_long_way_reads_it(body: bytes, codec: str | None) -> None:
+    held(body, codec=codec)
+
+
+@given(st.data())
+@settings(max_examples=300, deadline=None)
+def test_limits_hold_where_they_hold_on_the_long_way(data: st.DataObject) -> None:
+    limits = Limits(
+        depth=data.draw(st.integers(3, 12)), elements=data.draw(st.integers(5, 60)),
+        attributes=data.draw(st.integers(1, 6)), name_chars=data.draw(st.integers(8, 80)),
+        text_chars=data.draw(st.integers(500, 4000)), documents=data.draw(st.integers(0, 2)),
+    )  # fmt: skip
+    held(data.draw(st.sampled_from(SEEDS)), limits)
+
+
+def test_a_larger_message_is_not_plain() -> None:
+    body = envelope()
+    padded = body + b"\n" * (PLAIN_BYTES - len(body))
+    assert held(padded)
+    assert not held(padded + b"\n")
+
+
+# As the judge judges ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=list(Conformance))
+def judging(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """From a body to what is thought of it, by both ways."""
+    one = Judge(OwnSettings(conformance=request.param), WsdlDocument.load(WSDL_FILE))
+
+    def judged(body: bytes, folder: Path, *, plain: bool) -> Judged:
+        head = RequestHead("POST", "/push", "", (("Content-Type", "text/xml; charset=utf-8"),))
+        with pytest.MonkeyPatch.context() as patched, Spool(folder) as spool:
+            if not plain:
+                patched.setattr(judge, "read_plain", lambda *_, **__: None)
+            return one.judge(head, io.BytesIO(body), lambda: ARRIVAL, spool)
+
+    return judged
+
+
+@given(body=st.sampled_from(SEEDS) | spoiled())
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_push_verdict_and_fingerprint_are_those_of_the_long_way(judging: Any, tmp_path: Path, body: bytes) -> None:
+    assert judging(body, tmp_path, plain=True) == judging(body, tmp_path, plain=False)
