@@ -31,6 +31,7 @@ _HASH = re.compile(  # what werkzeug.security makes
     r"\$[^$\s]+\$[0-9a-f]+"
 )
 _STORE_URL = re.compile(r"(?:sqlite|postgresql)(?:\+\w+)?://.*")
+_DOCUMENTS = re.compile(r"file:///[^?#]+|s3://[^/?#@]+(?:/[^?#]*)?")
 _USERINFO = re.compile(r"^(\w[\w+.-]*://)?.*@", re.DOTALL)  # to the last @: what is no URL may hold several
 _KUBERNETES_SERVICE_LINK = re.compile(r"SOAPSVC_(SERVICE_(HOST|PORT)|PORT)(_\w+)?")
 
@@ -57,7 +58,17 @@ class Settings(BaseSettings):
 
     listen: str = Field("127.0.0.1:8080", description="HOST:PORT of the public listener; port 0: any free one")
     admin: str = Field("127.0.0.1:8081", description="HOST:PORT of the admin listener; port 0: any free one")
-    inbox: str = Field("sqlite:///soapsvc-inbox.db", description="SQLAlchemy URL of the store")
+    inbox: str = Field("sqlite:///soapsvc-inbox.db", description="SQLAlchemy URL of the store, in SQLite or PostgreSQL")
+    documents: str | None = Field(
+        None,
+        description="with PostgreSQL: where what is larger than 128 KiB lies, file:///DIRECTORY (one that all "
+        "receivers share) or s3://BUCKET/PREFIX; unset: in the database. With SQLite it lies beside the file",
+    )
+    spool: Path | None = Field(
+        None,
+        description="with PostgreSQL: directory of this machine for what is not stored yet; unset: soapsvc-spool-UID "
+        "in the directory for temporary files. With SQLite it lies beside the file",
+    )
     wsdl: Path | None = Field(None, description="the contract in force; unset: the shipped reconstruction")
     conformance: Conformance = Field(Conformance.STRICT, description="strict, guarded or observe")
     conformance_by_source: dict[Network, Conformance] = Field(
@@ -98,7 +109,7 @@ class Settings(BaseSettings):
         30, description="SIGTERM waits this long for requests under way"
     )
     min_free_bytes: Annotated[int, Field(ge=0)] = Field(
-        64 * MIB, description="kept free on the inbox's disk beside three times each request"
+        64 * MIB, description="kept free on the disk of inbox or spool beside three times each request"
     )
     retry_after_seconds: Annotated[int, Field(ge=1)] = Field(60, description="Retry-After of a Server fault")
     quarantine_max_bytes: Annotated[int, Field(ge=0)] = Field(1024 * MIB, description="raw bytes kept of refused input")
@@ -145,6 +156,13 @@ class Settings(BaseSettings):
             raise ValueError("the URL of a store in SQLite or PostgreSQL, such as sqlite:///soapsvc-inbox.db")
         return value
 
+    @field_validator("documents")
+    @classmethod
+    def _is_place_of_documents(cls, value: str | None) -> str | None:
+        if value is not None and not _DOCUMENTS.fullmatch(value):
+            raise ValueError("file:///DIRECTORY or s3://BUCKET/PREFIX, such as s3://soapsvc-documents/inbox")
+        return value
+
     @field_validator("basic_users")
     @classmethod
     def _are_users(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
@@ -161,6 +179,16 @@ class Settings(BaseSettings):
         if value is not None and not _is_password_hash(value):
             raise ValueError("a hash made by `soapsvc password`, not the password itself")
         return value
+
+    @model_validator(mode="after")
+    def _a_file_has_its_own_places(self) -> Settings:
+        for name in ("documents", "spool"):
+            if getattr(self, name) is not None and self.inbox.startswith("sqlite"):
+                raise ValueError(
+                    f"{name} is set, and inbox is a SQLite file, beside which that lies: take {name} away, or name an "
+                    "inbox in PostgreSQL"
+                )
+        return self
 
     @model_validator(mode="after")
     def _admin_is_guarded(self) -> Settings:
@@ -315,7 +343,8 @@ def _reads(name: str, found: Any) -> str:
     if is_secret(name):
         return ""
     if isinstance(found, str | Path):
-        shown = without_userinfo(str(found)) if name in ("inbox", "public_url") else str(found)
+        shown = without_userinfo(str(found)) if name in ("inbox", "public_url", "documents") else str(found)
+        shown = shown.partition("?")[0] if name == "inbox" else shown  # a password may stand among the parameters
         return f" reads {shown!r}"
     return f" is {json.dumps(found) if isinstance(found, bool) else repr(found)}"
 
@@ -345,6 +374,8 @@ def _kind(name: str) -> str:
     if annotation is Conformance:
         *others, last = (repr(str(degree)) for degree in Conformance)
         return f"{', '.join(others)} or {last}"
+    if name == "spool":
+        return "the path of a directory"
     return {int: "a whole number", float: "a number", Path | None: "the path of a file"}.get(annotation, "text")
 
 

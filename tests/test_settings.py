@@ -60,11 +60,13 @@ def test_every_setting_is_read_from_the_environment_and_from_the_file(
         "allowed_sources": ('["10.0.0.0/8"]', '["10.0.0.0/8"]'),
         "trusted_proxies": ('["::1/128"]', '["::1/128"]'), "extra_charsets": ('["koi8-r"]', '["koi8-r"]'),
         "admin_user": ('"me"', "me"), "admin_password_hash": (f'"{HASH}"', HASH), "log_format": ('"json"', "json"),
+        "documents": ('"file:///d"', "file:///d"), "spool": ('"d"', "d"),
         "processes": ("7", "7"), "threads": ("7", "7"), "max_depth": ("9", "9"),
     }  # fmt: skip
     in_file, in_environment = texts.get(name, ("4321", "4321"))
     other = {"admin_user": "admin_password_hash", "admin_password_hash": "admin_user"}.get(name)
     pair = {other: HASH if other == "admin_password_hash" else "me"} if other else {}
+    pair |= {"inbox": "postgresql://h/i"} if name in ("documents", "spool") else {}
     Path("soapsvc.toml").write_text(f"{name} = {in_file}\n")
     by_file = load_settings(dict(pair))
     Path("soapsvc.toml").write_text("")
@@ -243,6 +245,26 @@ def test_an_inbox_that_no_store_can_be_is_refused_and_no_password_shown(url: str
         f"inbox (from soapsvc.toml, line 1) reads {shown!r}; "
         "wanted: the URL of a store in SQLite or PostgreSQL, such as sqlite:///soapsvc-inbox.db"
     )
+
+
+@pytest.mark.parametrize("setting", ['documents = "s3://b/p"', 'spool = "/var/spool/soapsvc"'])
+def test_places_for_a_server_do_not_go_with_a_file(setting: str) -> None:
+    name = setting.partition(" ")[0]
+    assert wrong(setting) == (
+        f"{name} is set, and inbox is a SQLite file, beside which that lies: take {name} away, or name an inbox in "
+        "PostgreSQL"
+    )
+
+
+@pytest.mark.parametrize("place", ["/var/documents", "s3://key:secret@bucket/p", "ftp://h/p", "file://documents"])
+def test_a_place_of_documents_that_there_is_not_is_refused(place: str) -> None:
+    said = wrong(f'documents = "{place}"\ninbox = "postgresql://h/i"')
+    assert said.endswith("wanted: file:///DIRECTORY or s3://BUCKET/PREFIX, such as s3://soapsvc-documents/inbox")
+    assert "secret" not in said
+
+
+def test_no_parameter_of_the_inbox_is_shown() -> None:
+    assert "secret" not in wrong('inbox = "postgre://h/i?password=secret"')
 
 
 @pytest.mark.parametrize("url", ["sqlite:///i.db", "postgresql://h/i", "postgresql+psycopg://u:p@h/i"])

@@ -218,6 +218,8 @@ def opened_with(settings: Settings, *, to_write: bool = False) -> Iterator[Inbox
         quarantine_max_bytes=settings.quarantine_max_bytes,
         quarantine_max_bytes_per_source=settings.quarantine_max_bytes_per_source,
         create=to_write,
+        documents=settings.documents,
+        spool=settings.spool,
     )
     try:
         yield store

@@ -73,6 +73,8 @@ def _value(name: str, field: FieldInfo) -> str:
         for attribute, word in (("ge", "at least"), ("gt", "above"), ("le", "at most"))
         if hasattr(limit, attribute)
     ]
+    if name == "spool":
+        return "directory"
     word = {int: "number", float: "number", str: "text", Path: "file"}.get(kinds.pop(), "word")
     return ", ".join([word, *bounds])
 

@@ -1,4 +1,4 @@
-"""Large contents: each a file of its own beside the database, on disk before the row that names it.
+"""Large contents: each a file of its own in a directory, on disk before the row that names it.
 
     inbox.db.files/inbox-id                         the id of the database that the others belong to
     inbox.db.files/TTTT/PPPPPPPPPPPPPPPPPPPP-DDDD…   T: first characters of the push's id (9 hours), P: its id, or one
@@ -26,8 +26,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import structlog
+from sqlalchemy import Connection
 
-from soapsvc.inbox.database import beside, exclusive_lock, make_directory, sync_directory
+from soapsvc.inbox.database import exclusive_lock, make_directory, sync_directory
 from soapsvc.inbox.failures import InboxDamaged, lost
 from soapsvc.inbox.push_id import ID_PATTERN
 from soapsvc.spool import INLINE_BYTES, Content
@@ -53,6 +54,10 @@ class ContentFiles:
     def __init__(self, directory: Path, inbox_id: str):
         self.directory, self._inbox_id = directory, inbox_id
         self._durable: set[Path] = set()  # directories whose own names this process has synced
+
+    @property
+    def where(self) -> str:
+        return str(self.directory)
 
     def path(self, file_id: str, sha256: str) -> Path:
         return self.directory / file_id[:DIRECTORY_CHARS] / f"{file_id}-{sha256}"
@@ -92,15 +97,32 @@ class ContentFiles:
             file = self.path(*key).open("rb", buffering=0)
         except FileNotFoundError:
             raise lost(f"{what} is missing on disk") from None
-        return io.BufferedReader(_CheckedFile(file, key[1], size_bytes, what), COPY_BYTES)
+        if os.fstat(file.fileno()).st_size != size_bytes:
+            file.close()
+            raise lost(f"{what} is damaged on disk")
+        return checked(file, key[1], size_bytes, f"{what} is damaged on disk")
+
+    def holds(self, key: Key, size_bytes: int) -> bool:
+        """Whether the content is there, by its size."""
+        path = self.path(*key)
+        return path.is_file() and path.stat().st_size == size_bytes
+
+    def named(self, connection: Connection, keys: list[Key]) -> None:
+        """Rows that name these contents were written in the transaction; to the sweep, the rows themselves say so."""
+
+    def unnamed(self, connection: Connection, keys: list[Key]) -> None:
+        """The rows that named these contents were removed in the transaction."""
 
     def remove(self, keys: list[Key]) -> None:
         """Remove the files of rows that are gone; what cannot be removed is left to the sweep."""
         for key in keys:
             try:
-                self.path(*key).unlink(missing_ok=True)
+                self.discard(key)
             except OSError as error:
                 _LOG.warning("inbox file not removed", file_id=key[0], cause=str(error))
+
+    def discard(self, key: Key) -> None:
+        self.path(*key).unlink(missing_ok=True)
 
     def sweep(self, now: float, known: Callable[[Key], bool]) -> int:
         """Remove files without a row that are older than ORPHAN_AGE_SECONDS; how many they were.
@@ -153,48 +175,56 @@ class ContentFiles:
         self._durable.add(directory)
 
 
-class _CheckedFile(io.RawIOBase):
-    """A content file that hands out its last bytes only when all of them are those that were received."""
+def checked(source: io.RawIOBase, sha256: str, size_bytes: int, damaged: str) -> BinaryIO:
+    """A content as it is handed out: the last bytes only when all of them are those that were received.
 
-    def __init__(self, file: io.FileIO, sha256: str, size_bytes: int, what: str):
-        self._file, self._sha256, self._left, self._what = file, sha256, size_bytes, what
+    damaged  the sentence when they are not, without its point
+    Errors   StoreUnavailable from read()
+    """
+    return io.BufferedReader(_Checked(source, sha256, size_bytes, damaged), COPY_BYTES)
+
+
+class _Checked(io.RawIOBase):
+    def __init__(self, source: io.RawIOBase, sha256: str, size_bytes: int, damaged: str):
+        self._source, self._sha256, self._left, self._damaged = source, sha256, size_bytes, damaged
         self._digest = hashlib.sha256()
-        if os.fstat(file.fileno()).st_size != size_bytes:
-            file.close()
-            raise lost(f"{what} is damaged on disk")
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
         view = memoryview(buffer)
-        count = self._file.readinto(view) or 0
+        count = self._source.readinto(view) or 0
         self._digest.update(view[:count])
         ended_early = count == 0 and self._left > 0
         self._left -= count
         if ended_early or (self._left <= 0 and self._digest.hexdigest() != self._sha256):
-            raise lost(f"{self._what} is damaged on disk")
+            raise lost(self._damaged)
         return count
 
     def close(self) -> None:
-        self._file.close()
+        self._source.close()
         super().close()
 
 
 class SpoolDirectory:
-    """A process's own directory for what it has not stored yet; one whose process is gone is cleared away."""
+    """A process's own directory for what it has not stored yet; one whose process is gone is cleared away.
 
-    def __init__(self, database: Path):
-        self._database = database
-        root = beside(database, ".spool")
+    root    holds those of all processes
+    locked  the file whose companion `.lock` is held meanwhile
+    """
+
+    def __init__(self, root: Path, locked: Path):
+        self._locked = locked
         make_directory(root)
-        with exclusive_lock(database):  # so that nobody clears it away between its making and its locking
+        with exclusive_lock(locked):  # so that nobody clears it away between its making and its locking
             self.path = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=root))
             self._alive = self._lock()
 
     def make_again(self) -> None:
         """At the same path, where others look for it, when somebody has removed it."""
-        with exclusive_lock(self._database):
+        make_directory(self.path.parent)
+        with exclusive_lock(self._locked):
             make_directory(self.path)
             os.close(self._alive)
             self._alive = self._lock()
@@ -209,11 +239,11 @@ class SpoolDirectory:
         return alive
 
 
-def clear_dead_spools(database: Path) -> None:
+def clear_dead_spools(root: Path, locked: Path) -> None:
     """Remove the spool directories whose process no longer holds its lock."""
-    with exclusive_lock(database):
-        for entry in _entries(beside(database, ".spool")):
-            if not _is_alive(Path(entry.path)):
+    with exclusive_lock(locked):
+        for entry in _entries(root):
+            if entry.is_dir(follow_symlinks=False) and not _is_alive(Path(entry.path)):
                 shutil.rmtree(entry.path, ignore_errors=True)
 
 

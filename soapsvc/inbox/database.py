@@ -7,6 +7,7 @@ import errno
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,14 +30,18 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError
 
 from soapsvc.errors import StoreError
+from soapsvc.inbox import server_database
 from soapsvc.inbox.failures import InboxDamaged
+from soapsvc.inbox.server_database import server_engine, server_url
 from soapsvc.inbox.tables import INBOX
 
 BUSY_SECONDS = 5.0  # how long a transaction waits for another process's; senders give up after 15
+TURN_SECONDS = 2.0  # longer than any transaction that is alive
+TURN_POLL_SECONDS = 0.0003  # a transaction takes a millisecond or two
 JOURNAL_KEPT_BYTES = 64 * 1024 * 1024  # a WAL that grew beyond is cut back after its checkpoint
 READERS = 8  # connections kept for readers of one process
 MIGRATIONS = Path(__file__).parent / "migrations"
-NEWEST_REVISION = "0001"  # a test holds it against the migrations
+NEWEST_REVISION = "0003"  # a test holds it against the migrations
 _NEWER = "The inbox was made by a newer soapsvc: use that version or a newer one."
 _WHAT_TO_DO = "name the receiver's with --inbox, or start soapsvc serve first."
 _ADVISORY_LOCK = 0x736F6170  # any number that all our processes agree on ("soap")
@@ -66,9 +71,12 @@ class Database:
         """
         self.path = sqlite_path(url)
         self._anchor: Connection | None = None
+        self._turn: int | None = None
         self._wal_identity: tuple[int, int] | None = None
         if self.path is None:
-            self.reader = self.writer = _server_engine(url)
+            self._url = url
+            self.reader = server_engine(url, server_database.READERS, server_database.READER_LIMITS, writes=create)
+            self.writer = server_engine(url, server_database.WRITERS, server_database.WRITER_LIMITS, writes=create)
             self._begin_with(create)
         elif create:
             make_directory(self.path.parent)
@@ -78,6 +86,7 @@ class Database:
                 self.reader = _sqlite_engine(self.path, "BEGIN", READERS)
                 self.writer = _sqlite_engine(self.path, "BEGIN IMMEDIATE", 1)
                 self._begin_with(create)
+            self._turn = os.open(beside(self.path, ".lock"), os.O_RDWR | os.O_CLOEXEC)
         else:
             _must_be_readable(self.path)
             self._identity = _identity(self.path)
@@ -94,6 +103,21 @@ class Database:
         replaced = _identity(self.path) != self._identity
         if replaced or (self._wal_identity is not None and _wal_identity(self.path) != self._wal_identity):
             raise InboxDamaged(f"{self.path} or its -wal was replaced while in use: start the receiver again")
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """No other process of this machine writes within. A courtesy, not the lock: that is SQLite's, which sleeps
+        longer and longer while it is taken, and so leaves the disk idle; whoever waits for too long goes on to it."""
+        if self._turn is None:
+            yield
+            return
+        until = time.monotonic() + TURN_SECONDS
+        while not _try_to_lock(self._turn) and time.monotonic() < until:
+            time.sleep(TURN_POLL_SECONDS)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._turn, fcntl.LOCK_UN)
 
     def verify(self, connection: Connection) -> None:
         """After a failure: let all that was committed reach the disk once more, by fresh writes.
@@ -114,8 +138,37 @@ class Database:
         """Let go of every connection."""
         if self._anchor is not None:
             self._anchor.close()
+        if self._turn is not None:
+            os.close(self._turn)
+            self._turn = None
         self.writer.dispose()
         self.reader.dispose()
+
+    @contextmanager
+    def reading(self, *, patiently: bool = False) -> Iterator[Connection]:
+        """A connection that reads. patiently: no sender waits for it, so that it may count and look through all."""
+        with self.reader.connect() as connection:
+            if self.path is not None or not patiently:
+                yield connection
+                return
+            driver_connection = connection.connection.driver_connection
+            server_database.be_patient(driver_connection)
+            try:
+                yield connection
+            finally:
+                server_database.be_in_haste(driver_connection)
+
+    def _bring_up_to_date(self) -> None:
+        if self.path is not None:
+            with self.writer.connect() as connection:
+                bring_up_to_date(connection)
+            return
+        engine = server_engine(self._url, 1, server_database.MIGRATION_LIMITS, writes=True)
+        try:
+            with engine.connect() as connection:
+                bring_up_to_date(connection)
+        finally:
+            engine.dispose()
 
     def _begin_with(self, create: bool) -> None:
         try:
@@ -124,8 +177,7 @@ class Database:
             if found != NEWEST_REVISION:
                 if not create:
                     raise StoreError(_not_to_be_looked_at(found, self.path))
-                with self.writer.connect() as connection:
-                    bring_up_to_date(connection)
+                self._bring_up_to_date()
             with self.reader.connect() as connection, connection.begin():
                 self.inbox_id = str(connection.execute(select(INBOX.c.id)).scalar_one())
             if create and self.path is not None:
@@ -151,6 +203,8 @@ def inbox_url(url: str) -> URL:
         raise StoreError(f"{_shown(url)!r} names a driver: give a URL such as sqlite:///soapsvc-inbox.db")
     if backend == "sqlite" and (parsed.host or parsed.username):
         raise StoreError(f"{_shown(url)!r} names a machine: give a URL such as sqlite:///soapsvc-inbox.db")
+    if backend == "postgresql":
+        return server_url(parsed)
     if "?" in url:
         raise StoreError(f"{_shown(url)!r} has more after a question mark: the URL of an inbox ends before it.")
     return parsed
@@ -244,6 +298,14 @@ def exclusive_lock(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def _try_to_lock(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def _must_be_readable(path: Path) -> None:
     if not path.is_file():
         raise StoreError(
@@ -325,18 +387,3 @@ def _durable(connection: sqlite3.Connection, _: object) -> None:
         if found != wanted:
             connection.close()
             raise sqlite3.OperationalError(f"PRAGMA {name} is {found}, wanted {wanted}: this disk cannot keep an inbox")
-
-
-def _server_engine(url: URL) -> Engine:
-    engine = create_engine(url, hide_parameters=True, pool_pre_ping=True)
-    event.listen(engine, "connect", _durable_server)
-    return engine
-
-
-def _durable_server(connection: Any, _: object) -> None:
-    with connection.cursor() as cursor:
-        for setting in ("fsync", "synchronous_commit"):
-            cursor.execute(f"SHOW {setting}")
-            if cursor.fetchone()[0] == "off":
-                raise StoreError(f"The database server runs with {setting}=off: it would lose what was acknowledged.")
-    connection.rollback()

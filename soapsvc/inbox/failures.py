@@ -21,6 +21,8 @@ _BUSY = "The inbox is busy"
 _DAMAGED = "The inbox is damaged and must be repaired"
 _DISK_ERROR = "The inbox's disk reports an error"
 _OTHER = "The inbox cannot be used just now"
+_UNREACHABLE = "The inbox's database cannot be reached"
+_NOT_LET_IN = "The inbox's database does not let this receiver in"
 _NOT_STORED = "; nothing was stored. Keep this push and send it again later."
 
 _BY_SQLITE_CODE = {
@@ -39,6 +41,21 @@ _BY_ERRNO = {
     errno.EROFS: _READ_ONLY,
     errno.EIO: _DISK_ERROR,
     errno.EFBIG: _DISK_ERROR,
+}
+_BY_SQLSTATE = {  # of PostgreSQL: the whole code, or its class
+    "53100": _FULL,
+    "53300": _BUSY,  # too many connections
+    "55P03": _BUSY,  # the wait for a lock was too long
+    "57014": _BUSY,  # a statement was
+    "40P01": _BUSY,  # two waited for each other
+    "25006": _READ_ONLY,
+    "42501": _NOT_WRITTEN,
+    "58030": _DISK_ERROR,
+    "3D000": "The inbox's database is not there",
+    "08": _UNREACHABLE,
+    "57P": _UNREACHABLE,
+    "28": _NOT_LET_IN,
+    "XX": _DAMAGED,
 }
 
 
@@ -91,13 +108,20 @@ def in_doubt(cause: BaseException) -> bool:
 def describe(cause: BaseException) -> str:
     """The cause in one line without its SQL and parameters: they hold what customers sent."""
     original = cause.orig if isinstance(cause, DBAPIError) and cause.orig is not None else cause
-    code = getattr(original, "sqlite_errorname", None)
-    return f"{type(original).__name__}: {original}" + (f" ({code})" if code else "")
+    code = getattr(original, "sqlite_errorname", None) or getattr(original, "sqlstate", None)
+    # PostgreSQL's detail quotes the values that it is about
+    said = getattr(getattr(original, "diag", None), "message_primary", None) or original
+    return f"{type(original).__name__}: {said}" + (f" ({code})" if code else "")
 
 
 def is_busy(cause: BaseException) -> bool:
     """Whether another process had the database just then, and nothing was done."""
     return _sqlite_code(cause) == sqlite3.SQLITE_BUSY
+
+
+def is_deadlock(cause: BaseException) -> bool:
+    """Whether a database server ended this transaction, so that another one that waited for it gets through."""
+    return getattr(getattr(cause, "orig", None), "sqlstate", None) == "40P01"
 
 
 def _sentence(cause: BaseException, forbidden: str) -> str:
@@ -107,7 +131,15 @@ def _sentence(cause: BaseException, forbidden: str) -> str:
         return forbidden
     if isinstance(cause, OSError):
         return _BY_ERRNO.get(cause.errno or 0, _OTHER)
-    return _BY_SQLITE_CODE.get(_sqlite_code(cause), _OTHER)
+    return _BY_SQLITE_CODE.get(_sqlite_code(cause)) or _server_sentence(cause)
+
+
+def _server_sentence(cause: BaseException) -> str:
+    original = cause.orig if isinstance(cause, DBAPIError) else cause
+    sqlstate = getattr(original, "sqlstate", None)
+    if sqlstate is None:  # psycopg's own: no server answered, or it went away
+        return _UNREACHABLE if type(original).__module__.startswith("psycopg") else _OTHER
+    return next((_BY_SQLSTATE[part] for part in (sqlstate, sqlstate[:3], sqlstate[:2]) if part in _BY_SQLSTATE), _OTHER)
 
 
 def _sqlite_code(cause: BaseException) -> int:

@@ -1,16 +1,18 @@
 """One writer a process: it commits in one transaction what requests have handed over meanwhile.
 
-    request threads:  commit(work) ──► queue ─┐                      ┌─► each gets its own result
-    writer thread:                            └─ BEGIN, work, work, … COMMIT
+    request threads:  commit(work), store(push) ──► queue ─┐                              ┌─► each gets its own result
+    writer thread:                                         └─ BEGIN, pushes, work, … COMMIT
 
-A fsync costs the same for one push and for fifty, and threads that each commit for themselves wait for the lock.
+A fsync costs the same for one push and for fifty, and threads that each commit for themselves wait for the lock. The
+pushes of one transaction are stored together: a database on another machine is asked once for all of them.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from threading import Condition, Thread
 from typing import Any, TypeVar
@@ -19,11 +21,16 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from soapsvc.errors import StoreError, StoreUnavailable
-from soapsvc.inbox.failures import CommitInDoubt, in_doubt, is_busy, not_stored
+from soapsvc.inbox.failures import CommitInDoubt, in_doubt, is_busy, is_deadlock, not_stored
+from soapsvc.inbox.push_rows import NewPush
+from soapsvc.records import Accepted
 
 T = TypeVar("T")
+Turn = Callable[[], AbstractContextManager[None]]
+StoreAll = Callable[[Connection, Sequence[NewPush]], list[Accepted]]
 Work = Callable[[Connection], T]
 
+DEADLOCK_ATTEMPTS = 3  # of one transaction; each time at least one of those that wait for each other gets through
 MAX_GATHERED = 64  # in one transaction; beyond 16 a commit gets hardly cheaper a push, and the wait grows
 
 
@@ -31,10 +38,11 @@ MAX_GATHERED = 64  # in one transaction; beyond 16 a commit gets hardly cheaper 
 class _Waiting:
     """A request that waits for its commit.
 
+    work   what it wants done; a NewPush: wants to be stored
     order  works of one transaction run in this order, so that two nodes lock the same rows in the same order
     """
 
-    work: Work[Any]
+    work: Work[Any] | NewPush
     order: str
     result: Future[Any] = field(default_factory=Future)
 
@@ -42,19 +50,25 @@ class _Waiting:
 class GroupCommit:
     """Runs works in shared transactions on a connection of its own.
 
+    store_all        what stores the pushes of one transaction
     check            called before and after each transaction: raises when the database is not to be written
     open_connection  a connection whose transactions write; called again after each failure
     verify           called on the first connection after a failure, before anything else is committed: raises when
                      what was acknowledged is not there. A second fsync after a failed one says yes and lies, so
                      nothing that was begun before a failure is ever finished after it.
+    turn             a context in which no other process writes: entered before the waiting are gathered, so that those
+                     who come meanwhile are in one transaction too
     """
 
     def __init__(
         self,
+        store_all: StoreAll,
         check: Callable[[], None],
         open_connection: Callable[[], Connection],
         verify: Callable[[Connection], None],
+        turn: Turn = nullcontext,
     ):
+        self._store_all, self._turn = store_all, turn
         self._check, self._open_connection, self._verify = check, open_connection, verify
         self._waiting: list[_Waiting] = []
         self._changed = Condition()
@@ -69,7 +83,15 @@ class GroupCommit:
         The work gets the connection, and runs in a savepoint: when it raises, only it is undone.
         Errors  StoreUnavailable: it is not stored; CommitInDoubt: nobody knows yet; StoreError as the work raises it
         """
-        waiting = _Waiting(work, order)
+        result: T = self._wait(_Waiting(work, order))
+        return result
+
+    def store(self, new: NewPush) -> Accepted:
+        """The push stored, or counted, once that is on disk. Errors: as of commit()."""
+        accepted: Accepted = self._wait(_Waiting(new, str(new.push["idempotency_key"])))
+        return accepted
+
+    def _wait(self, waiting: _Waiting) -> Any:
         with self._changed:
             if self._closing:
                 raise StoreUnavailable("The receiver is shutting down; this push was not stored. Send it again.")
@@ -78,8 +100,7 @@ class GroupCommit:
                 self._thread.start()
             self._waiting.append(waiting)
             self._changed.notify()
-        result: T = waiting.result.result()
-        return result
+        return waiting.result.result()
 
     def close(self) -> None:
         """Finish what has been handed over, then let go of the connection."""
@@ -91,25 +112,33 @@ class GroupCommit:
             thread.join()
 
     def _run(self) -> None:
-        while gathered := self._gather():
+        while self._something_waits():
+            gathered: list[_Waiting] = []
             try:
-                self._write(gathered)
+                with self._turn():
+                    gathered = self._gather()
+                    self._write(gathered)
             except BaseException as cause:  # were this thread to end, every request from now on would wait for ever
                 self._after_failure()
                 _refuse(
-                    [waiting for waiting in gathered if not waiting.result.done()],
+                    [waiting for waiting in gathered or self._gather() if not waiting.result.done()],
                     CommitInDoubt(str(not_stored(cause, "writer"))),
                 )
         self._drop_connection()
 
-    def _gather(self) -> list[_Waiting]:
+    def _something_waits(self) -> bool:
+        """Waits for it; False: all is done, and nothing more will come."""
         with self._changed:
             while not self._waiting and not self._closing:
                 self._changed.wait()
+            return bool(self._waiting)
+
+    def _gather(self) -> list[_Waiting]:
+        with self._changed:
             gathered, self._waiting = self._waiting[:MAX_GATHERED], self._waiting[MAX_GATHERED:]
         return sorted(gathered, key=lambda waiting: waiting.order)
 
-    def _write(self, gathered: list[_Waiting]) -> None:
+    def _write(self, gathered: list[_Waiting], attempts: int = DEADLOCK_ATTEMPTS) -> None:
         try:
             self._check()
             connection = self._connected()
@@ -120,8 +149,12 @@ class GroupCommit:
             _refuse(gathered, not_stored(cause, "begin"))
             return
         try:
-            outcomes = [_in_savepoint(connection, waiting.work) for waiting in gathered]
+            outcomes = self._outcomes(connection, gathered)
         except Exception as cause:
+            if is_deadlock(cause) and attempts > 1:  # two machines wanted the same rows: the server chose this one
+                transaction.rollback()
+                self._write(gathered, attempts - 1)
+                return
             self._after_failure()
             _refuse(gathered, not_stored(cause, "write"))
             return
@@ -145,6 +178,24 @@ class GroupCommit:
                 )
             else:
                 waiting.result.set_result(outcome)
+
+    def _outcomes(self, connection: Connection, gathered: list[_Waiting]) -> list[Any]:
+        """What each brought, in their order: its result, or the exception that undid it alone."""
+        stored = iter(self._stored(connection, [w.work for w in gathered if isinstance(w.work, NewPush)]))
+        return [
+            next(stored) if isinstance(waiting.work, NewPush) else _in_savepoint(connection, waiting.work)
+            for waiting in gathered
+        ]
+
+    def _stored(self, connection: Connection, pushes: list[NewPush]) -> list[Any]:
+        if not pushes:
+            return []
+        together = _in_savepoint(connection, lambda connection: self._store_all(connection, pushes))
+        if isinstance(together, list):
+            return together
+        if len(pushes) == 1:
+            return [together]
+        return [outcome for new in pushes for outcome in self._stored(connection, [new])]  # which one is it?
 
     def _connected(self) -> Connection:
         if self._connection is None:

@@ -24,6 +24,11 @@ def new_push_id(received_at: datetime) -> str:
     )
 
 
+def first_id_of(at: datetime) -> str:
+    """The smallest id that a push of that microsecond can have."""
+    return _digits((at - _EPOCH) // _MICROSECOND, TIME_CHARS) + _ALPHABET[0] * RANDOM_CHARS
+
+
 def is_push_id(text: str) -> bool:
     """Whether it has the shape of an id (the command line and the API ask before they ask the store)."""
     return _SHAPE.fullmatch(text) is not None

@@ -5,22 +5,28 @@ Each function is handed the connection of a transaction that another one commits
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Table, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, Table, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from soapsvc.errors import NoSuchPush
+from soapsvc.inbox import push_record
 from soapsvc.inbox.content_files import Key
+from soapsvc.inbox.driver_insert import insert_new_keys, insert_rows
 from soapsvc.inbox.push_rows import NewPush
-from soapsvc.inbox.tables import ARRIVALS, CONTENTS, DOCUMENTS, PROBE, PUSHES, QUARANTINE_USE
+from soapsvc.inbox.tables import ARRIVALS, CONTENTS, KEYS, PROBE, PUSHES, QUARANTINE_USE, TOTAL_SLOTS, TOTALS
 from soapsvc.records import Accepted, PushState
 
 ARRIVALS_KEPT = 1000  # redeliveries of one push that are kept with time and source; the count goes on
 EVICTED_AT_ONCE = 100  # pushes cleared away in one transaction, so that accepted ones need not wait long
 _ALL_SOURCES = "*"  # the row of quarantine_use that holds the sum
+_SLOT = secrets.randbelow(TOTAL_SLOTS)  # of this process in `totals`
+_ATTEMPTS = 10  # to number a conflict, while other machines number some under the same key
 
 _SAME_PUSH = (PUSHES.c.id, PUSHES.c.received_at, PUSHES.c.submit_id, PUSHES.c.conflict_of)
 
@@ -42,7 +48,7 @@ class Room:
 class Releasing:
     """What became of a push that was taken out of quarantine.
 
-    left  its files, where its content is stored already under another id
+    left  its files, where nothing names them any more
     """
 
     accepted: Accepted
@@ -61,27 +67,13 @@ class Quarantining:
     evicted: tuple[Key, ...]
 
 
-def store_once(connection: Connection, new: NewPush) -> Accepted:
-    """Insert the push, or count it when it is there already. The unique indexes of `pushes` decide, not a look-up:
-    an insert that meets them waits for the other transaction, and does nothing if that one commits."""
-    if not _insert_push(connection, new):
-        seen = count_redelivery(connection, new)
-        if seen is not None:
-            return seen
-        first = _first_of_key(connection, new)
-        new = new.in_conflict_with(first)
-        if not _insert_push(connection, new):
-            seen = count_redelivery(connection, new)
-            if seen is None:
-                raise RuntimeError("a unique key refused a push that is not there")
-            return seen
-    _insert_parts(connection, new)
-    return Accepted(
-        id=new.id,
-        received_at=new.push["received_at"],
-        submit_id=new.push["submit_id"],
-        conflict_of=new.push["conflict_of"],
-    )
+def store_all(connection: Connection, pushes: Sequence[NewPush]) -> list[Accepted]:
+    """Insert each push, or count it when it is there already; in their order. The primary key of `keys` decides, not a
+    look-up: an insert that meets it waits for the other transaction, and does nothing if that one commits."""
+    new_ids = insert_new_keys(connection, [(new.push["idempotency_key"], 0, new.id) for new in pushes])
+    first = [new for new in pushes if new.id in new_ids]
+    _insert_accepted(connection, first)
+    return [_accepted(new) if new.id in new_ids else _store_again(connection, new) for new in pushes]
 
 
 def count_redelivery(connection: Connection, new: NewPush) -> Accepted | None:
@@ -102,13 +94,19 @@ def count_redelivery(connection: Connection, new: NewPush) -> Accepted | None:
                 "source_ip": new.push["source_ip"],
             },
         )
+    _add_to_totals(connection, redeliveries=1)
     return as_redelivery(found)
 
 
 def same_push(new: NewPush) -> Any:
     """The query for the stored push that has the same key and content."""
-    return select(*_SAME_PUSH).where(
-        PUSHES.c.idempotency_key == new.push["idempotency_key"], PUSHES.c.content_digest == new.push["content_digest"]
+    return (
+        select(*_SAME_PUSH)
+        .join(KEYS, KEYS.c.push_id == PUSHES.c.id)
+        .where(
+            KEYS.c.key == new.push["idempotency_key"],
+            PUSHES.c.content_digest == new.push["content_digest"],
+        )
     )
 
 
@@ -136,8 +134,7 @@ def keep_refused(connection: Connection, new: NewPush, room: Room) -> Quarantini
     if not kept:
         _add_use(connection, source, -size)
         return Quarantining(False, files)
-    connection.execute(insert(PUSHES), new.push)
-    _insert_parts(connection, new)
+    _insert_whole(connection, [new])
     return Quarantining(True, files)
 
 
@@ -148,8 +145,8 @@ def accept_kept(connection: Connection, new: NewPush) -> Releasing:
     """
     kept = _kept(connection, new)
     left = _take_out(connection, kept)
-    accepted = store_once(connection, new.after(kept, _file_of_raw(left, kept)))
-    return Releasing(accepted, left if accepted.redelivery else [])
+    (accepted,) = store_all(connection, [new.after(kept, _file_of_raw(left, kept))])
+    return Releasing(accepted, left if accepted.redelivery or not _keeps_body(new) else [])
 
 
 def refuse_again(connection: Connection, new: NewPush) -> None:
@@ -158,13 +155,12 @@ def refuse_again(connection: Connection, new: NewPush) -> None:
     Errors  NoSuchPush: it is not in quarantine (any more)
     """
     kept = _kept(connection, new)
-    if kept["verdict"] == new.push["verdict"]:
+    if push_record.unpack(kept["record"])["verdict"] == new.verdict:
         return
     left = _take_out(connection, kept)
     new = new.after(kept, _file_of_raw(left, kept)).in_quarantine()
     _add_use(connection, kept["source_ip"], new.push["kept_bytes"])
-    connection.execute(insert(PUSHES), new.push)
-    _insert_parts(connection, new)
+    _insert_whole(connection, [new])
 
 
 def probe(connection: Connection, now: datetime) -> None:
@@ -183,22 +179,52 @@ def _insert(connection: Connection, table: Table) -> Any:
     return dialect.insert(table)
 
 
-def _insert_push(connection: Connection, new: NewPush) -> bool:
-    statement = _insert(connection, PUSHES).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
-    return bool(connection.execute(statement, new.push).rowcount)
-
-
-def _insert_parts(connection: Connection, new: NewPush) -> None:
-    connection.execute(insert(CONTENTS), new.contents)
-    if new.documents:
-        connection.execute(insert(DOCUMENTS), new.documents)
-
-
-def _first_of_key(connection: Connection, new: NewPush) -> str:
-    query = select(PUSHES.c.id).where(
-        PUSHES.c.idempotency_key == new.push["idempotency_key"], PUSHES.c.conflict_of.is_(None)
+def _accepted(new: NewPush) -> Accepted:
+    return Accepted(
+        id=new.id,
+        received_at=new.push["received_at"],
+        submit_id=new.push["submit_id"],
+        conflict_of=new.push["conflict_of"],
     )
-    return str(connection.execute(query).scalar_one())
+
+
+def _store_again(connection: Connection, new: NewPush) -> Accepted:
+    """Count a push whose key is there already, or store it as a conflict with the first of that key."""
+    of_key = KEYS.c.key == new.push["idempotency_key"]
+    for _ in range(_ATTEMPTS):
+        seen = count_redelivery(connection, new)
+        if seen is not None:
+            return seen
+        first = connection.execute(select(KEYS.c.push_id).where(of_key).order_by(KEYS.c.n).limit(1)).scalar_one()
+        n = connection.execute(select(func.max(KEYS.c.n)).where(of_key)).scalar_one() + 1
+        if insert_new_keys(connection, [(new.push["idempotency_key"], n, new.id)]):
+            new = new.in_conflict_with(first)
+            _insert_accepted(connection, [new])
+            return _accepted(new)
+    raise RuntimeError("a unique key refuses a push again and again")
+
+
+def _insert_accepted(connection: Connection, pushes: Sequence[NewPush]) -> None:
+    if not pushes:
+        return
+    _insert_whole(connection, pushes)
+    _add_to_totals(
+        connection,
+        accepted=len(pushes),
+        documents=sum(new.push["documents"] for new in pushes),
+        document_bytes=sum(new.push["document_bytes"] for new in pushes),
+        conflicts=sum(new.push["conflict_of"] is not None for new in pushes),
+    )
+
+
+def _insert_whole(connection: Connection, pushes: Sequence[NewPush]) -> None:
+    insert_rows(connection, PUSHES, [new.push for new in pushes])
+    insert_rows(connection, CONTENTS, [content for new in pushes for content in new.contents])
+
+
+def _add_to_totals(connection: Connection, **sums: int) -> None:
+    values = {name: TOTALS.c[name] + number for name, number in sums.items() if number}
+    connection.execute(update(TOTALS).where(TOTALS.c.slot == _SLOT).values(values))
 
 
 def _use(connection: Connection, source: str) -> int:
@@ -235,6 +261,10 @@ def _take_out(connection: Connection, kept: RowMapping) -> list[Key]:
     return left
 
 
+def _keeps_body(new: NewPush) -> bool:
+    return any(content["sha256"] == new.push["raw_sha256"] for content in new.contents)
+
+
 def _file_of_raw(left: list[Key], kept: RowMapping) -> str | None:
     return next((file_id for file_id, sha256 in left if sha256 == kept["raw_sha256"]), None)
 
@@ -265,5 +295,6 @@ def _remove(connection: Connection, push_id: str) -> list[Key]:
         CONTENTS.c.push_id == push_id, CONTENTS.c.file_id.is_not(None)
     )
     keys = [(row.file_id, row.sha256) for row in connection.execute(large)]
-    connection.execute(delete(PUSHES).where(PUSHES.c.id == push_id))  # its parts go with it: ON DELETE CASCADE
+    for table, of in ((CONTENTS, CONTENTS.c.push_id), (ARRIVALS, ARRIVALS.c.push_id), (PUSHES, PUSHES.c.id)):
+        connection.execute(delete(table).where(of == push_id))
     return keys

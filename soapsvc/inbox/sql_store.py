@@ -1,4 +1,4 @@
-"""The inbox in a SQL database, with files beside it for what is large: keeps what inbox.store promises."""
+"""The inbox in a SQL database, with a place for what is large: keeps what inbox.store promises."""
 
 from __future__ import annotations
 
@@ -6,27 +6,33 @@ import errno
 import hashlib
 import os
 import shutil
+import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any, BinaryIO
 
 import structlog
-from sqlalchemy import Connection, RowMapping, Select, func, select
+from sqlalchemy import Connection, Select, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from soapsvc.clock import Clock, utc_now
 from soapsvc.errors import NoSuchPush, StoreError
 from soapsvc.inbox import push_writes
-from soapsvc.inbox.content_files import ContentFiles, Key, SpoolDirectory, clear_dead_spools
+from soapsvc.inbox.content_files import Key, SpoolDirectory, clear_dead_spools
 from soapsvc.inbox.database import Database, beside, inbox_url, make_directory, sqlite_path
 from soapsvc.inbox.failures import CommitInDoubt, InboxDamaged, describe, lost, not_stored, not_usable
 from soapsvc.inbox.group_commit import GroupCommit
+from soapsvc.inbox.kept_envelope import open_rebuilt
+from soapsvc.inbox.large_contents import LargeContents, large_contents
+from soapsvc.inbox.partitions import make_partitions
 from soapsvc.inbox.push_id import ID_CHARS, may_be_part
+from soapsvc.inbox.push_record import documents_of, unpack
 from soapsvc.inbox.push_rows import (
     LIST_COLUMNS,
     NewPush,
@@ -35,7 +41,7 @@ from soapsvc.inbox.push_rows import (
     quarantined_push,
     stored_push,
 )
-from soapsvc.inbox.tables import ARRIVALS, CONTENTS, DOCUMENTS, PUSHES
+from soapsvc.inbox.tables import ARRIVALS, CONTENTS, PUSHES, TOTALS
 from soapsvc.records import (
     Accepted,
     InboxRow,
@@ -49,6 +55,7 @@ from soapsvc.records import (
 
 _LOG = structlog.get_logger(__name__)
 PAGE_ROWS = 100  # a list is read page by page: a long transaction would keep the WAL from being checkpointed
+SWEEP_SECONDS = 3600.0  # on a database server, where receivers run for months
 READ_BACK = 16  # pushes acknowledged last that are read again after a failure, before anything else is acknowledged
 
 
@@ -59,23 +66,25 @@ def open_store(
     quarantine_max_bytes_per_source: int,
     clock: Clock = utc_now,
     create: bool = True,
-    files: Path | None = None,
+    documents: str | None = None,
+    spool: Path | None = None,
 ) -> SqlStore:
     """Open the inbox behind a SQLAlchemy URL, with its tables brought up to date.
 
-    create  make it where it is missing, and clear away what a killed process left; False for those who only look
-    files   where large contents and the spool lie; None: beside the SQLite file. Another database needs it
-    Errors  StoreError: there is none, or it is of another kind or newer; StoreUnavailable: it cannot be opened
+    create     make it where it is missing, and clear away what a killed process left; False for those who only look
+    documents  of an inbox on a database server: where large contents lie, a URL of file: or s3:; None: in the database
+    spool      of such an inbox: this machine's directory for what is not stored yet; None: in the one for temporary
+               files. What belongs to a SQLite inbox lies beside it
+    Errors     StoreError: there is none, or it is of another kind or newer; StoreUnavailable: it cannot be opened
     """
     parsed = inbox_url(url)
-    beside_path = sqlite_path(parsed) or files
-    if beside_path is None:
-        raise StoreError("An inbox in a database server needs a directory for its large documents (files=…).")
+    spools = _Spools.of(sqlite_path(parsed), spool)
     room = push_writes.Room(quarantine_max_bytes, quarantine_max_bytes_per_source)
     try:
         database = Database(parsed, create=create)
         try:
-            return SqlStore(database, beside_path, room, clock, create)
+            contents = large_contents(documents, database, sqlite_path(parsed))
+            return SqlStore(database, contents, spools, room, clock, create)
         except BaseException:
             database.close()
             raise
@@ -86,26 +95,36 @@ def open_store(
 class SqlStore:
     """An open inbox; one for each process, opened after the process was forked. Threads share it."""
 
-    def __init__(self, database: Database, beside_path: Path, room: push_writes.Room, clock: Clock, receives: bool):
+    def __init__(
+        self,
+        database: Database,
+        contents: LargeContents,
+        spools: _Spools,
+        room: push_writes.Room,
+        clock: Clock,
+        receives: bool,
+    ):
         self._database, self._room, self._clock = database, room, clock
-        self._files = ContentFiles(beside(beside_path, ".files"), database.inbox_id)
-        self._beside_path = beside_path
+        self._files, self._spools, self._receives = contents, spools, receives
         self._spool: SpoolDirectory | None = None
         self._spool_lock = Lock()
-        self._writer = GroupCommit(database.check_file, database.writer.connect, self._verify)
+        self._writer = GroupCommit(
+            self._store_all, database.check_file, database.writer.connect, self._verify, database.turn
+        )
         self._acknowledged: deque[str] = deque(maxlen=READ_BACK)
         self._doubtful: list[Key] = []  # files of pushes whose commit may or may not have taken place
         self._doubtful_lock = Lock()
         self._closing = Event()
-        self._sweeper = Thread(target=self._sweep_at_open, name="inbox-sweep", daemon=True) if receives else None
+        self._sweeper = Thread(target=self._keep_swept, name="inbox-sweep", daemon=True) if receives else None
         if self._sweeper is not None:
-            make_directory(beside_path.parent)
+            spools.make()
             if self._files.is_anothers():
                 raise StoreError(
-                    f"{self._files.directory} holds documents of another inbox than the database beside it: put the "
-                    "database back that they belong to, or move the directory to where that database is now."
+                    f"{contents.where} holds documents of another inbox than the database: put the "
+                    "database back that they belong to, or move the documents to where that database is now."
                 )
-            clear_dead_spools(self._beside_path)
+            clear_dead_spools(spools.root, spools.locked)
+            self._make_partitions()
             self._sweeper.start()
 
     @property
@@ -113,7 +132,7 @@ class SqlStore:
         with self._spool_lock:
             try:
                 if self._spool is None:  # not before it is needed: whoever only looks leaves no trace
-                    self._spool = SpoolDirectory(self._beside_path)
+                    self._spool = SpoolDirectory(self._spools.root, self._spools.locked)
                 elif not self._spool.path.is_dir():
                     self._spool.make_again()
             except OSError as cause:
@@ -124,13 +143,13 @@ class SqlStore:
 
     def accept(self, push: Push, verdict: Verdict) -> Accepted:
         new = accepted_push(push, verdict)
-        key = str(new.push["idempotency_key"])
         if new.large and self._is_stored(new):  # files are not made for what only needs counting
+            key = str(new.push["idempotency_key"])
             counted = self._writer.commit(lambda connection: push_writes.count_redelivery(connection, new), key)
             if counted is not None:
                 return counted
         with self._placed(new):
-            accepted = self._writer.commit(lambda connection: push_writes.store_once(connection, new), key)
+            accepted = self._writer.store(new)
         if accepted.redelivery:
             self._files.remove(_file_keys(new))
         else:
@@ -148,7 +167,7 @@ class SqlStore:
             raise not_stored(OSError(errno.ENOSPC, "no room for refused input"), "quarantine")
         with self._placed(new):
             while True:
-                done = self._writer.commit(lambda connection: push_writes.keep_refused(connection, new, room))
+                done = self._writer.commit(lambda connection: self._keep_refused(connection, new, room))
                 self._files.remove(list(done.evicted))
                 if done.kept:
                     return new.id
@@ -156,11 +175,12 @@ class SqlStore:
     def accept_kept(self, push_id: str, push: Push, verdict: Verdict) -> Accepted:
         new = accepted_push(push, verdict).instead_of(push_id, self._clock())
         with self._placed(new):
-            done = self._writer.commit(lambda connection: push_writes.accept_kept(connection, new))
+            done = self._writer.commit(lambda connection: self._accept_kept(connection, new))
         if done.accepted.redelivery:
-            self._files.remove([*_file_keys(new), *done.left])
+            self._files.remove(_file_keys(new))
         else:
             self._acknowledged.append(push_id)
+        self._files.remove(done.left)
         return done.accepted
 
     def refuse_again(self, push_id: str, refused: RefusedPush) -> None:
@@ -173,12 +193,14 @@ class SqlStore:
             self._files.make()
             if not os.access(self.spool_directory, os.W_OK | os.X_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "spool")
-        except (OSError, InboxDamaged) as cause:
+        except (OSError, SQLAlchemyError, InboxDamaged) as cause:
             raise not_stored(cause, "directories") from cause
 
     def free_bytes(self) -> int | None:
+        if self._database.path is None and not self._receives:
+            return None  # this machine's disk is not the inbox's
         try:
-            return shutil.disk_usage(self._beside_path.parent).free
+            return shutil.disk_usage(self._spools.disk).free
         except OSError as cause:
             raise not_usable(cause, "free space") from cause
 
@@ -211,7 +233,7 @@ class SqlStore:
         if not may_be_part(part):
             return []
         ids = select(PUSHES.c.id).order_by(PUSHES.c.id.desc()).limit(limit)
-        with self._reading() as connection:
+        with self._reading(patiently=True) as connection:
             beginning = ids.where(PUSHES.c.id >= part, PUSHES.c.id <= part.ljust(ID_CHARS, "z"))
             return list(
                 connection.execute(beginning).scalars().all()
@@ -223,55 +245,75 @@ class SqlStore:
             row = connection.execute(select(PUSHES).where(PUSHES.c.id == push_id)).mappings().first()
             if row is None:
                 raise _no_such_push(push_id)
-            of_push = select(DOCUMENTS).where(DOCUMENTS.c.push_id == push_id).order_by(DOCUMENTS.c.n)
             again = select(ARRIVALS).where(ARRIVALS.c.push_id == push_id).order_by(ARRIVALS.c.n)
-            documents, arrivals = connection.execute(of_push).mappings(), connection.execute(again).mappings()
-            return stored_push(row, documents, arrivals)
+            return stored_push(row, connection.execute(again).mappings())
 
     def open_document(self, push_id: str, n: int) -> BinaryIO:
         with self._reading() as connection:
-            which = select(DOCUMENTS.c.sha256).where(DOCUMENTS.c.push_id == push_id, DOCUMENTS.c.n == n)
-            sha256 = connection.execute(which).scalar()
-            if sha256 is None:
+            record = connection.execute(select(PUSHES.c.record).where(PUSHES.c.id == push_id)).scalar()
+            documents = () if record is None else documents_of(unpack(record))
+            if not 0 < n <= len(documents):
                 raise NoSuchPush(f"Push {push_id} is not stored, or has no document {n}.")
-            return self._open_content(connection, push_id, sha256, f"document {n}")
+            return self._open_content(connection, push_id, documents[n - 1].sha256, f"document {n}")
 
     def open_raw(self, push_id: str) -> BinaryIO:
+        columns = (PUSHES.c.raw_sha256, PUSHES.c.raw_bytes, PUSHES.c.record, PUSHES.c.envelope)
         with self._reading() as connection:
-            sha256 = connection.execute(select(PUSHES.c.raw_sha256).where(PUSHES.c.id == push_id)).scalar()
-            if sha256 is None:
+            found = connection.execute(select(*columns).where(PUSHES.c.id == push_id)).first()
+            if found is None:
                 raise _no_such_push(push_id)
-            return self._open_content(connection, push_id, sha256, "raw envelope")
+            if found.envelope is None:
+                return self._open_content(connection, push_id, found.raw_sha256, "raw envelope")
+        digests = list(dict.fromkeys(document.sha256 for document in documents_of(unpack(found.record))))
+
+        def open_distinct(index: int) -> BinaryIO:
+            with self._reading() as connection:
+                return self._open_content(connection, push_id, digests[index], "raw envelope")
+
+        what = f"Raw envelope of push {push_id}"
+        return open_rebuilt(found.envelope, open_distinct, found.raw_sha256, found.raw_bytes, what)
 
     def stats(self) -> InboxStats:
-        p, accepted = PUSHES.c, PUSHES.c.state == PushState.ACCEPTED.value
-        with self._reading() as connection:
-
-            def number(query: Select[Any]) -> int:
-                return int(connection.execute(query).scalar() or 0)
-
-            by_arrival = select(p.received_at).limit(1)
-            documents = select(func.count(), func.sum(DOCUMENTS.c.size_bytes)).join_from(DOCUMENTS, PUSHES)
-            document_count, document_bytes = connection.execute(documents.where(accepted)).one()
+        quarantined = PUSHES.c.state == PushState.QUARANTINED.value
+        names = ("accepted", "documents", "document_bytes", "redeliveries", "conflicts")
+        by_arrival = select(PUSHES.c.received_at).limit(1)
+        with self._reading(patiently=True) as connection:
+            totals = connection.execute(select(*(func.sum(TOTALS.c[name]).label(name) for name in names))).one()
             return InboxStats(
-                accepted=number(select(func.count()).where(accepted)),
-                quarantined=number(select(func.count()).where(p.state == PushState.QUARANTINED.value)),
-                redeliveries=number(select(func.sum(p.redeliveries)).where(p.redeliveries > 0)),
-                conflicts=number(select(func.count()).where(p.conflict_of.is_not(None))),
-                documents=document_count,
-                document_bytes=int(document_bytes or 0),
+                **{name: int(total or 0) for name, total in zip(names, totals, strict=True)},
+                quarantined=connection.execute(select(func.count()).where(quarantined)).scalar_one(),
                 quarantine_bytes=push_writes.quarantine_bytes(connection),
-                oldest_received_at=connection.execute(by_arrival.order_by(p.id.asc())).scalar(),
-                newest_received_at=connection.execute(by_arrival.order_by(p.id.desc())).scalar(),
+                oldest_received_at=connection.execute(by_arrival.order_by(PUSHES.c.id.asc())).scalar(),
+                newest_received_at=connection.execute(by_arrival.order_by(PUSHES.c.id.desc())).scalar(),
                 free_bytes=self.free_bytes(),
             )
 
     # -- how it is done ------------------------------------------------------------------------------------------
 
+    def _store_all(self, connection: Connection, pushes: Sequence[NewPush]) -> list[Accepted]:
+        stored = push_writes.store_all(connection, pushes)
+        keys = [key for new, done in zip(pushes, stored, strict=True) if not done.redelivery for key in _file_keys(new)]
+        self._files.named(connection, keys)
+        return stored
+
+    def _keep_refused(self, connection: Connection, new: NewPush, room: push_writes.Room) -> push_writes.Quarantining:
+        done = push_writes.keep_refused(connection, new, room)
+        if done.kept:
+            self._files.named(connection, _file_keys(new))
+        self._files.unnamed(connection, list(done.evicted))
+        return done
+
+    def _accept_kept(self, connection: Connection, new: NewPush) -> push_writes.Releasing:
+        done = push_writes.accept_kept(connection, new)
+        self._files.unnamed(connection, done.left)
+        if not done.accepted.redelivery:
+            self._files.named(connection, _file_keys(new))
+        return done
+
     @contextmanager
-    def _reading(self) -> Iterator[Connection]:
+    def _reading(self, *, patiently: bool = False) -> Iterator[Connection]:
         try:
-            with self._database.reader.connect() as connection:
+            with self._database.reading(patiently=patiently) as connection:
                 yield connection
         except SQLAlchemyError as cause:
             raise not_usable(cause, "read") from cause
@@ -283,14 +325,7 @@ class SqlStore:
     def _page(self, limit: int, state: PushState | None, before_id: str | None) -> list[InboxRow]:
         query = page_query(limit, state, before_id)
         with self._reading() as connection:
-            rows: Sequence[RowMapping] = connection.execute(query).mappings().all()
-            documents: dict[str, list[RowMapping]] = {row["id"]: [] for row in rows}
-            of_page = (
-                select(DOCUMENTS).where(DOCUMENTS.c.push_id.in_(documents)).order_by(DOCUMENTS.c.push_id, DOCUMENTS.c.n)
-            )
-            for document in connection.execute(of_page).mappings():
-                documents[document["push_id"]].append(document)
-        return [inbox_row(row, documents[row["id"]]) for row in rows]
+            return [inbox_row(row) for row in connection.execute(query).mappings()]
 
     def _open_content(self, connection: Connection, push_id: str, sha256: str, what: str) -> BinaryIO:
         one = select(CONTENTS.c.inline, CONTENTS.c.size_bytes, CONTENTS.c.file_id).where(
@@ -317,7 +352,7 @@ class SqlStore:
             for content in new.large:
                 self._files.place(new.file_id, content)
             yield
-        except (OSError, InboxDamaged) as cause:
+        except (OSError, SQLAlchemyError, InboxDamaged) as cause:
             self._files.remove(keys)
             raise not_stored(cause, "file") from cause
         except CommitInDoubt:
@@ -350,12 +385,11 @@ class SqlStore:
 
     def _read_back(self, connection: Connection, push_id: str) -> None:
         kept = connection.execute(select(CONTENTS).where(CONTENTS.c.push_id == push_id)).mappings().all()
-        if not kept:
+        if connection.execute(select(PUSHES.c.id).where(PUSHES.c.id == push_id)).first() is None:
             raise InboxDamaged(f"push {push_id} was acknowledged and is gone")
         for content in kept:
             if content["file_id"] is not None:
-                path = self._files.path(content["file_id"], content["sha256"])
-                whole = path.is_file() and path.stat().st_size == content["size_bytes"]
+                whole = self._files.holds((content["file_id"], content["sha256"]), content["size_bytes"])
             else:
                 whole = hashlib.sha256(content["inline"]).hexdigest() == content["sha256"]
             if not whole:
@@ -379,14 +413,61 @@ class SqlStore:
 
         return self._files.sweep(time.time() if now is None else now, known)
 
-    def _sweep_at_open(self) -> None:
+    def _keep_swept(self) -> None:
+        self._sweep_once()
+        while self._database.path is None and not self._closing.wait(SWEEP_SECONDS):
+            self._sweep_once()
+
+    def _make_partitions(self) -> None:
+        if self._database.path is None:
+            with self._database.reader.connect() as connection, connection.begin():
+                make_partitions(connection, self._clock())
+
+    def _sweep_once(self) -> None:
         try:
+            self._make_partitions()
             removed = self.sweep()
-        except (OSError, StoreError, InboxDamaged) as cause:
+        except (OSError, SQLAlchemyError, StoreError, InboxDamaged) as cause:
             _LOG.warning("inbox not swept", cause=describe(cause))
         else:
             if removed:
                 _LOG.info("inbox swept", files_removed=removed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Spools:
+    """Where the processes of this machine keep what is not stored yet.
+
+    root    holds a directory for each of them
+    locked  the file whose companion `.lock` is held while one is made or cleared away
+    disk    whose free space is looked at
+    """
+
+    root: Path
+    locked: Path
+    disk: Path
+
+    @classmethod
+    def of(cls, inbox_file: Path | None, setting: Path | None) -> _Spools:
+        """Beside a SQLite file; else where the setting says, or in the directory for temporary files.
+
+        Errors  StoreError: set for a SQLite file
+        """
+        if inbox_file is None:
+            root = (setting or Path(tempfile.gettempdir()) / f"soapsvc-spool-{os.geteuid()}").absolute()
+            return cls(root, root / "spool", root)
+        if setting is not None:
+            raise StoreError(
+                "spool is set, and the inbox is a SQLite file, beside which it lies: "
+                "take spool away, or name an inbox in PostgreSQL."
+            )
+        return cls(beside(inbox_file, ".spool"), inbox_file, inbox_file.parent)
+
+    def make(self) -> None:
+        """The disk's directory is there, and nobody else's. Errors: OSError, StoreError."""
+        make_directory(self.disk)
+        if self.disk == self.root and self.root.stat().st_uid != os.geteuid():
+            raise StoreError(f"The spool {self.root} belongs to another user: name one of your own with spool = …")
 
 
 def page_query(limit: int, state: PushState | None, before_id: str | None) -> Select[Any]:

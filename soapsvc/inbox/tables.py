@@ -1,63 +1,106 @@
 """The inbox's tables, as SQLAlchemy Core knows them; `migrations/` makes them, docs/inbox.md explains them.
 
-Everything here is said in words that SQLite and PostgreSQL both understand.
+Everything here is said in words that SQLite and PostgreSQL both understand. On PostgreSQL `pushes`, `contents` and
+`arrivals` are partitioned by ranges of the push's id, which begins with the time (partitions.py); so no key but that
+of an id can be unique in them, and `keys` is a table of its own. What is removed is removed from each of them: a
+foreign key would cost every push a look-up.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import (
-    JSON,
     BigInteger,
     Column,
     DateTime,
     Dialect,
-    ForeignKey,
     Index,
     Integer,
     LargeBinary,
     MetaData,
+    SmallInteger,
     String,
     Table,
     Text,
     text,
 )
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from soapsvc.inbox.push_id import ID_CHARS
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_KEY_KINDS = {kind[:1].encode(): kind for kind in ("job", "processing", "raw")}  # idempotency.py
+
 
 class UtcTime(TypeDecorator[datetime]):
-    """An aware datetime in UTC; SQLite keeps it as text without a zone, PostgreSQL as timestamptz."""
+    """An aware datetime in UTC; SQLite keeps it as microseconds since 1970, PostgreSQL as timestamptz."""
 
-    impl = DateTime(timezone=True)
+    impl = BigInteger
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(BigInteger() if dialect.name == "sqlite" else DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None or dialect.name != "sqlite":
+            return value
+        return (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
-        in_utc = value.astimezone(UTC)
-        return in_utc.replace(tzinfo=None) if dialect.name == "sqlite" else in_utc
+        at: datetime = _EPOCH + value * _MICROSECOND if dialect.name == "sqlite" else value.astimezone(UTC)
+        return at
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+
+class Digest(TypeDecorator[str]):
+    """A SHA-256 in hex, kept as its 32 bytes."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> bytes | None:
+        return None if value is None else bytes.fromhex(value)
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> str | None:
+        return None if value is None else bytes(value).hex()
+
+
+class Key(TypeDecorator[str]):
+    """An idempotency key, kept as the first letter of its kind and the 32 bytes of its digest."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> bytes | None:
         if value is None:
             return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        kind, _, digest = value.partition("-")
+        return kind[:1].encode() + bytes.fromhex(digest)
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> str | None:
+        if value is None:
+            return None
+        return f"{_KEY_KINDS[bytes(value[:1])]}-{bytes(value[1:]).hex()}"
 
 
-# ids and digests sort and compare byte by byte, whatever the database's language is
+# ids sort and compare byte by byte, whatever the database's language is
 PUSH_ID = String(ID_CHARS).with_variant(String(ID_CHARS, collation="C"), "postgresql")
-HEX_DIGEST = String(64).with_variant(String(64, collation="C"), "postgresql")
-KEY = String(80).with_variant(String(80, collation="C"), "postgresql")
 
 METADATA = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
+    naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"},
+)
+
+KEYS = Table(  # decides what is a redelivery and what a conflict, across threads, processes and machines
+    "keys",
+    METADATA,
+    Column("key", Key(), primary_key=True),
+    Column("n", SmallInteger, primary_key=True, autoincrement=False),  # 0: the first push; then those in conflict
+    Column("push_id", PUSH_ID, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 PUSHES = Table(
@@ -67,39 +110,29 @@ PUSHES = Table(
     Column("state", String(16), nullable=False),
     Column("kind", String(16), nullable=False),
     Column("received_at", UtcTime(), nullable=False),
+    Column("judged_at", UtcTime(), nullable=False),  # when the verdict was passed
     Column("source_ip", Text, nullable=False),
-    Column("root", Text),
     Column("xdn", Text),
     Column("mrn", Text),
     Column("submit_id", Text),
-    Column("status_code", Text),
-    Column("processing_id", Text),
-    Column("idempotency_key", KEY),  # null: refused input, which is never taken for a redelivery
-    Column("content_digest", HEX_DIGEST),
-    Column("conflict_of", PUSH_ID),  # no foreign key: the first may be gone one day, the conflict stays
+    Column("idempotency_key", Key()),  # null: refused input, which is never taken for a redelivery
+    Column("content_digest", Digest()),
+    Column("conflict_of", PUSH_ID),
     Column("redeliveries", Integer, nullable=False),
     Column("deviations", Integer, nullable=False),
-    Column("raw_sha256", HEX_DIGEST, nullable=False),
+    Column("documents", Integer, nullable=False),  # their number
+    Column("document_bytes", BigInteger, nullable=False),
+    Column("raw_sha256", Digest(), nullable=False),
     Column("raw_bytes", BigInteger, nullable=False),
     Column("kept_bytes", BigInteger, nullable=False),  # what the quarantine's bounds count
-    Column("verdict", JSON, nullable=False),
-    Column("judged_at", UtcTime(), nullable=False),  # when the verdict was passed
-    Column("history", JSON, nullable=False),  # the verdicts before it, each with its time; oldest first
-    Column("properties", JSON, nullable=False),
-    Column("header_blocks", JSON, nullable=False),
-    Column("http_headers", JSON, nullable=False),
+    Column("record", LargeBinary, nullable=False),  # what else is known, packed (push_record.py)
+    Column("envelope", LargeBinary),  # the request body without the documents (envelope_skeleton.py); null: content 0
 )
 
 _QUARANTINED = text("state = 'quarantined'")
-_FIRST = text("conflict_of IS NULL")
 _CONFLICT = text("conflict_of IS NOT NULL")
-_REDELIVERED = text("redeliveries > 0")
 
-# These two decide what is a redelivery and what a conflict, across threads, processes and machines.
-Index("uq_pushes_key_and_content", PUSHES.c.idempotency_key, PUSHES.c.content_digest, unique=True)
-Index("uq_pushes_first_of_key", PUSHES.c.idempotency_key, unique=True, sqlite_where=_FIRST, postgresql_where=_FIRST)
-
-Index("ix_pushes_state_id", PUSHES.c.state, PUSHES.c.id)
+Index("ix_pushes_quarantined_id", PUSHES.c.id, sqlite_where=_QUARANTINED, postgresql_where=_QUARANTINED)
 Index(
     "ix_pushes_quarantined_source_id",
     PUSHES.c.source_ip,
@@ -108,31 +141,16 @@ Index(
     postgresql_where=_QUARANTINED,
 )
 Index("ix_pushes_conflict_of", PUSHES.c.conflict_of, sqlite_where=_CONFLICT, postgresql_where=_CONFLICT)
-Index("ix_pushes_redeliveries", PUSHES.c.redeliveries, sqlite_where=_REDELIVERED, postgresql_where=_REDELIVERED)
-
-DOCUMENTS = Table(
-    "documents",
-    METADATA,
-    Column("push_id", PUSH_ID, ForeignKey("pushes.id", ondelete="CASCADE"), primary_key=True),
-    Column("n", Integer, primary_key=True, autoincrement=False),
-    Column("filename", Text),
-    Column("doctype", Text),
-    Column("detected_type", Text),
-    Column("charset", Text),
-    Column("encoding", String(16), nullable=False),
-    Column("size_bytes", BigInteger, nullable=False),
-    Column("sha256", HEX_DIGEST, nullable=False),
-    Column("properties", JSON, nullable=False),
-)
 
 CONTENTS = Table(
     "contents",
     METADATA,
-    Column("push_id", PUSH_ID, ForeignKey("pushes.id", ondelete="CASCADE"), primary_key=True),
-    Column("sha256", HEX_DIGEST, primary_key=True),
+    Column("push_id", PUSH_ID, primary_key=True),
+    Column("n", Integer, primary_key=True, autoincrement=False),  # 0: the request body; 1 and on: of documents
+    Column("sha256", Digest(), nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
-    Column("inline", LargeBinary),  # null: in a file of its own (content_files.py)
-    Column("file_id", PUSH_ID),  # by which the file is named; null: there is none
+    Column("file_id", PUSH_ID),  # by which its file is named (content_files.py); null: it has none
+    Column("inline", LargeBinary),  # last: what is before it is read without it
 )
 
 _IN_FILE = text("file_id IS NOT NULL")
@@ -147,10 +165,23 @@ Index(
 ARRIVALS = Table(
     "arrivals",
     METADATA,
-    Column("push_id", PUSH_ID, ForeignKey("pushes.id", ondelete="CASCADE"), primary_key=True),
+    Column("push_id", PUSH_ID, primary_key=True),
     Column("n", Integer, primary_key=True, autoincrement=False),  # the first redelivery is 1
     Column("received_at", UtcTime(), nullable=False),
     Column("source_ip", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+TOTAL_SLOTS = 64  # rows of `totals`: each process adds to one of them, so that two seldom wait for each other
+TOTALS = Table(  # sums over accepted pushes, because to count ten million of them takes seconds
+    "totals",
+    METADATA,
+    Column("slot", SmallInteger, primary_key=True, autoincrement=False),
+    Column("accepted", BigInteger, nullable=False),
+    Column("documents", BigInteger, nullable=False),
+    Column("document_bytes", BigInteger, nullable=False),
+    Column("redeliveries", BigInteger, nullable=False),
+    Column("conflicts", BigInteger, nullable=False),
 )
 
 QUARANTINE_USE = Table(

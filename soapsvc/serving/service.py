@@ -96,6 +96,8 @@ class _Rooms:
             settings.inbox,
             quarantine_max_bytes=settings.quarantine_max_bytes,
             quarantine_max_bytes_per_source=settings.quarantine_max_bytes_per_source,
+            documents=settings.documents,
+            spool=settings.spool,
         )
         # waitress spools large bodies with the tempfile module: on the disk whose free space is looked at
         tempfile.tempdir = str(self._store.spool_directory)

@@ -205,7 +205,8 @@ class KeptPromises:
     def test_the_oldest_make_room_for_what_a_longer_history_takes(self, open_inbox: OpenStore) -> None:
         store = open_inbox(quarantine_max_bytes=30_000, quarantine_max_bytes_per_source=30_000)
         kept = [keep(store, push(n, arrival=arrival(n))) for n in range(6)]
-        many = Verdict(Conformance.STRICT, "e" * 64, REFUSED.deviations * 100, REFUSED.deviations * 100)
+        long = tuple(replace(one, found=os.urandom(16_000).hex()) for one in REFUSED.deviations)
+        many = Verdict(Conformance.STRICT, "e" * 64, long, long)
         store.refuse_again(kept[5], RefusedPush(arrival(5), push(5).raw, many))
         assert store.stats().quarantine_bytes > 30_000
         newest = keep(store, push(9, arrival=arrival(9)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -110,20 +109,18 @@ def test_what_waits_is_committed_together(inbox_file: Path, open_inbox: OpenStor
     database = Database(inbox_url(f"sqlite:///{inbox_file}"), create=True)
     commits: list[object] = []
     event.listen(database.writer, "commit", commits.append)
-    writer = GroupCommit(database.check_file, database.writer.connect, database.verify)
+    writer = GroupCommit(push_writes.store_all, database.check_file, database.writer.connect, database.verify)
     begun, go_on = threading.Event(), threading.Event()
 
     def hold_up(connection: object) -> None:
         begun.set()
         go_on.wait()
 
-    def accept(mrn: int) -> Callable[..., object]:
-        return lambda connection: push_writes.store_once(connection, accepted_push(push(mrn), STRICT))
-
     threads = [threading.Thread(target=writer.commit, args=(hold_up,))]
     threads[0].start()
     begun.wait()
-    threads += [threading.Thread(target=writer.commit, args=(accept(mrn),)) for mrn in range(64)]
+    new = [accepted_push(push(mrn), STRICT) for mrn in range(64)]
+    threads += [threading.Thread(target=writer.store, args=(one,)) for one in new]
     for thread in threads[1:]:
         thread.start()
     while len(writer._waiting) < 64:
@@ -144,7 +141,7 @@ def test_of_a_push_that_is_repeated_without_end_the_first_thousand_arrivals_are_
     database = Database(inbox_url(f"sqlite:///{inbox_file}"), create=True)
     with database.writer.connect() as connection, connection.begin():
         for _ in range(1003):
-            push_writes.store_once(connection, accepted_push(push(), STRICT))
+            push_writes.store_all(connection, [accepted_push(push(), STRICT)])
         assert connection.execute(select(PUSHES.c.redeliveries)).scalar_one() == 1002
         assert [n for (n,) in connection.execute(select(ARRIVALS.c.n))] == list(range(1, 1001))
     database.close()

@@ -8,6 +8,7 @@ import resource
 import shutil
 import sqlite3
 import threading
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -185,12 +186,12 @@ def test_what_cannot_be_taken_out_of_quarantine_stays_there_and_leaves_no_file(
     before, files = store.stored(push_id), files_of(inbox_file.parent)
     quarantine_bytes = store.stats().quarantine_bytes
 
-    def fail(connection: Connection, new: NewPush) -> None:
+    def fail(connection: Connection, pushes: Sequence[NewPush]) -> None:
         assert len(files_of(inbox_file.parent)) == 2, "the document was not on disk before its row"
         raise RuntimeError
 
     with monkeypatch.context() as failing:
-        failing.setattr(push_writes, "_insert_parts", fail)
+        failing.setattr(push_writes, "_insert_whole", fail)
         with pytest.raises(StoreUnavailable):
             store.accept_kept(push_id, sent, STRICT)
     assert (store.stored(push_id), files_of(inbox_file.parent)) == (before, files)
@@ -346,13 +347,13 @@ def test_a_wal_that_is_taken_away_during_a_commit_acknowledges_nothing(
 ) -> None:
     store = open_inbox()
     store.accept(push(1), STRICT)
-    store_once = push_writes.store_once
+    store_all = push_writes.store_all
 
-    def store_and_remove(connection: Connection, new: NewPush) -> Accepted:
+    def store_and_remove(connection: Connection, pushes: Sequence[NewPush]) -> list[Accepted]:
         inbox_file.with_name("inbox.db-wal").unlink()
-        return store_once(connection, new)
+        return store_all(connection, pushes)
 
-    monkeypatch.setattr(push_writes, "store_once", store_and_remove)
+    monkeypatch.setattr(push_writes, "store_all", store_and_remove)
     with pytest.raises(StoreUnavailable, match="damaged"):
         store.accept(push(2), STRICT)
 

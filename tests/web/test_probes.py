@@ -103,7 +103,7 @@ def test_a_disk_with_too_little_room_is_not_ready_and_says_why(store: SqlStore) 
 @pytest.mark.parametrize("path", ["/api/v1/pushes", "/api/v1/stats", "/metrics", "/"])
 def test_a_store_that_cannot_be_read_is_an_error_in_words(client: FlaskClient, inbox_file: Path, path: str) -> None:
     with closing(sqlite3.connect(inbox_file)) as other:
-        other.execute("DROP TABLE documents")
+        other.execute("DROP TABLE pushes")
     answer = client.get(path)
     assert answer.status_code == 503
     assert json.loads(answer.data)["detail"].startswith("The inbox")
