@@ -1,0 +1,1 @@
+"""Places to hand a push to, each named by a URL."""
