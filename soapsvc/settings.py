@@ -80,6 +80,11 @@ class Settings(BaseSettings):
     )
     processes: Annotated[int, Field(ge=1, le=64)] = Field(1, description="receiver processes")
     threads: Annotated[int, Field(ge=1, le=256)] = Field(8, description="worker threads in each process")
+    affinity: str = Field(
+        "auto",
+        pattern="^(auto|off)$",
+        description="auto: of several processes each keeps to a processor of its own, where there are enough (Linux)",
+    )
 
     basic_users: dict[str, SecretStr] = Field(
         default_factory=dict, description="who may push: user name to hash (made by `soapsvc password`); empty: anybody"

@@ -60,6 +60,7 @@ def test_every_setting_is_read_from_the_environment_and_from_the_file(
         "allowed_sources": ('["10.0.0.0/8"]', '["10.0.0.0/8"]'),
         "trusted_proxies": ('["::1/128"]', '["::1/128"]'), "extra_charsets": ('["koi8-r"]', '["koi8-r"]'),
         "admin_user": ('"me"', "me"), "admin_password_hash": (f'"{HASH}"', HASH), "log_format": ('"json"', "json"),
+        "affinity": ('"off"', "off"),
         "documents": ('"file:///d"', "file:///d"), "spool": ('"d"', "d"),
         "processes": ("7", "7"), "threads": ("7", "7"), "max_depth": ("9", "9"),
     }  # fmt: skip

@@ -1,20 +1,22 @@
-"""One writer a process: it commits in one transaction what requests have handed over meanwhile.
+"""One writer at a time: it commits in one transaction what requests have handed over meanwhile.
 
     request threads:  commit(work), store(push) ──► queue ─┐                              ┌─► each gets its own result
-    writer thread:                                         └─ BEGIN, pushes, work, … COMMIT
+    one of them:                                           └─ BEGIN, pushes, work, … COMMIT
 
-A fsync costs the same for one push and for fifty, and threads that each commit for themselves wait for the lock. The
-pushes of one transaction are stored together: a database on another machine is asked once for all of them.
+A fsync costs the same for one push and for fifty, and threads that each commit for themselves wait for the lock. Who
+finds nobody writing writes, its own work and whatever waits, and then hands the writing on to the first that has come
+since: a thread for it alone would be two more changes of threads a push, which cost more than the storing. The pushes
+of one transaction are stored together: a database on another machine is asked once for all of them.
 """
 
 from __future__ import annotations
 
 import contextlib
+from _thread import allocate_lock
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
-from threading import Condition, Thread
+from dataclasses import dataclass
+from threading import Condition
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
@@ -34,17 +36,32 @@ DEADLOCK_ATTEMPTS = 3  # of one transaction; each time at least one of those tha
 MAX_GATHERED = 64  # in one transaction; beyond 16 a commit gets hardly cheaper a push, and the wait grows
 
 
-@dataclass(slots=True)
 class _Waiting:
     """A request that waits for its commit.
 
-    work   what it wants done; a NewPush: wants to be stored
-    order  works of one transaction run in this order, so that two nodes lock the same rows in the same order
+    work     what it wants done; a NewPush: wants to be stored
+    order    works of one transaction run in this order, so that two nodes lock the same rows in the same order
+    outcome  what came of it, an exception included; None: nothing yet
+    wake     held until there is an outcome, or until the thread that waits is to write
     """
 
-    work: Work[Any] | NewPush
-    order: str
-    result: Future[Any] = field(default_factory=Future)
+    __slots__ = ("order", "outcome", "wake", "work")
+
+    def __init__(self, work: Work[Any] | NewPush, order: str):
+        self.work, self.order = work, order
+        self.outcome: _Outcome | None = None
+        self.wake = allocate_lock()
+        self.wake.acquire()
+
+    def end(self, value: Any, *, failed: bool = False) -> None:
+        self.outcome = _Outcome(value, failed)
+        self.wake.release()
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    value: Any
+    failed: bool
 
 
 class GroupCommit:
@@ -72,8 +89,8 @@ class GroupCommit:
         self._check, self._open_connection, self._verify = check, open_connection, verify
         self._waiting: list[_Waiting] = []
         self._changed = Condition()
+        self._writing = False  # some thread is at it
         self._closing = False
-        self._thread: Thread | None = None
         self._connection: Connection | None = None
         self._failed = False
 
@@ -95,43 +112,44 @@ class GroupCommit:
         with self._changed:
             if self._closing:
                 raise StoreUnavailable("The receiver is shutting down; this push was not stored. Send it again.")
-            if self._thread is None:  # not before it is needed: readers never write
-                self._thread = Thread(target=self._run, name="inbox-writer", daemon=True)
-                self._thread.start()
             self._waiting.append(waiting)
-            self._changed.notify()
-        return waiting.result.result()
+            writes, self._writing = not self._writing, True
+        if not writes:
+            waiting.wake.acquire()
+        if waiting.outcome is None:
+            self._write_waiting()
+        assert waiting.outcome is not None, "it was the first that waited, so it was gathered"
+        if waiting.outcome.failed:
+            raise waiting.outcome.value
+        return waiting.outcome.value
 
     def close(self) -> None:
         """Finish what has been handed over, then let go of the connection."""
         with self._changed:
             self._closing = True
-            self._changed.notify()
-            thread = self._thread
-        if thread is not None:
-            thread.join()
-
-    def _run(self) -> None:
-        while self._something_waits():
-            gathered: list[_Waiting] = []
-            try:
-                with self._turn():
-                    gathered = self._gather()
-                    self._write(gathered)
-            except BaseException as cause:  # were this thread to end, every request from now on would wait for ever
-                self._after_failure()
-                _refuse(
-                    [waiting for waiting in gathered or self._gather() if not waiting.result.done()],
-                    CommitInDoubt(str(not_stored(cause, "writer"))),
-                )
+            while self._writing:
+                self._changed.wait()
         self._drop_connection()
 
-    def _something_waits(self) -> bool:
-        """Waits for it; False: all is done, and nothing more will come."""
-        with self._changed:
-            while not self._waiting and not self._closing:
-                self._changed.wait()
-            return bool(self._waiting)
+    def _write_waiting(self) -> None:
+        """Write what waits, and let the first that came meanwhile write next."""
+        gathered: list[_Waiting] = []
+        try:
+            with self._turn():
+                gathered = self._gather()
+                self._write(gathered)
+        except BaseException as cause:  # were nobody told, every request from now on would wait for ever
+            self._after_failure()
+            left = [waiting for waiting in gathered or self._gather() if waiting.outcome is None]
+            _refuse(left, CommitInDoubt(str(not_stored(cause, "writer"))))
+            if not isinstance(cause, Exception):
+                raise
+        finally:
+            with self._changed:
+                self._writing = bool(self._waiting)
+                if self._waiting:
+                    self._waiting[0].wake.release()
+                self._changed.notify_all()
 
     def _gather(self) -> list[_Waiting]:
         with self._changed:
@@ -173,11 +191,9 @@ class GroupCommit:
             return
         for waiting, outcome in zip(gathered, outcomes, strict=True):
             if isinstance(outcome, Exception):
-                waiting.result.set_exception(
-                    outcome if isinstance(outcome, StoreError) else not_stored(outcome, "push")
-                )
+                waiting.end(outcome if isinstance(outcome, StoreError) else not_stored(outcome, "push"), failed=True)
             else:
-                waiting.result.set_result(outcome)
+                waiting.end(outcome)
 
     def _outcomes(self, connection: Connection, gathered: list[_Waiting]) -> list[Any]:
         """What each brought, in their order: its result, or the exception that undid it alone."""
@@ -239,4 +255,4 @@ def _in_savepoint(connection: Connection, work: Work[Any]) -> Any:
 
 def _refuse(gathered: list[_Waiting], refusal: StoreUnavailable) -> None:
     for waiting in gathered:  # each its own: a traceback is not to be shared among threads
-        waiting.result.set_exception(type(refusal)(str(refusal)))
+        waiting.end(type(refusal)(str(refusal)), failed=True)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import socket
 import sys
 import tempfile
 import threading
 import time
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
+from multiprocessing.context import ForkServerProcess
 from types import TracebackType
 
 import structlog
@@ -171,11 +173,14 @@ def _say_ready(settings: Settings, rooms: _Rooms) -> None:
 def _supervise(settings: Settings, public: socket.socket, admin: socket.socket) -> int:
     """Keep `processes` receivers on one listening socket, and serve the admin listener here.
 
-    The receivers are new interpreters rather than forks: this process has threads, and a fork takes along their locks.
+    The receivers are not forked from here: this process has threads, and a fork takes along their locks. They are forks
+    of a process that has read the code and does nothing else, so that they start at once and share what they have read.
     """
+    multiprocessing.set_forkserver_preload([__name__])
+    forkserver.ensure_running()  # before the rooms direct temporary files, its socket among them, to their spool
     with _Rooms(settings) as rooms:
         listener = rooms.admin_listener(admin)
-        workers = [_Worker(settings, public) for _ in range(settings.processes)]
+        workers = [_Worker(settings, public, number) for number in range(settings.processes)]
         stopping = threading.Event()
 
         def stop(_number: int, _frame: object) -> None:
@@ -204,8 +209,8 @@ def _supervise(settings: Settings, public: socket.socket, admin: socket.socket) 
 class _Worker:
     """One receiver process, started again when it dies."""
 
-    def __init__(self, settings: Settings, public: socket.socket):
-        self._settings, self._public = settings, public
+    def __init__(self, settings: Settings, public: socket.socket, number: int):
+        self._settings, self._public, self._number = settings, public, number
         self._deaths = 0
         self._start_at = 0.0
         self._start()
@@ -235,18 +240,23 @@ class _Worker:
             self._process.join()
 
     def _start(self) -> None:
-        context = multiprocessing.get_context("spawn")
+        context = multiprocessing.get_context("forkserver")
         theirs, self._lifeline = context.Pipe(duplex=False)
-        self._process: SpawnProcess = context.Process(target=_work, args=(self._settings, self._public, theirs))
+        self._process: ForkServerProcess = context.Process(
+            target=_work, args=(self._settings, self._public, self._number, theirs)
+        )
         self._process.start()
         theirs.close()
         self._started_at, self._start_at = time.monotonic(), 0.0
 
 
-def _work(settings: Settings, public: socket.socket, lifeline: Connection) -> None:
-    """One receiver process. It ends in good order on SIGTERM, and when the supervisor is gone, however that ended."""
+def _work(settings: Settings, public: socket.socket, number: int, lifeline: Connection) -> None:
+    """One receiver process, of this number from 0. It ends in good order on SIGTERM, and when the supervisor is gone,
+    however that ended."""
     configure_logs(settings.log_format)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the supervisor too, which ends this one
+    if settings.affinity == "auto":
+        _stay_on_one_processor(number, settings.processes)
     with _Rooms(settings) as rooms:
         listener = rooms.public_listener(public)
         _stop_on_signals(listener, numbers=(signal.SIGTERM,))
@@ -259,3 +269,13 @@ def _work(settings: Settings, public: socket.socket, lifeline: Connection) -> No
 
         threading.Thread(target=watch, name="lifeline", daemon=True).start()
         listener.run()
+
+
+def _stay_on_one_processor(number: int, processes: int) -> None:
+    """Where each process can have one of its own: threads that hand each other the interpreter's lock from one
+    processor to another spend half of their time on that (docs/performance.md)."""
+    if not hasattr(os, "sched_setaffinity"):  # macOS
+        return
+    processors = sorted(os.sched_getaffinity(0))
+    if processes <= len(processors):
+        os.sched_setaffinity(0, {processors[number]})

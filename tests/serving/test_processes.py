@@ -38,13 +38,18 @@ def children(pid: int) -> list[int]:
     return [child for child in found if is_alive(child)]
 
 
+def descendants(pid: int) -> list[int]:
+    """The children, theirs, and so on."""
+    return [each for child in children(pid) for each in (child, *descendants(child))]
+
+
 def workers(pid: int) -> list[int]:
-    """Those of the children that take pushes."""
+    """The processes that take pushes: forks of the child that does nothing but fork."""
     found = []
     for child in children(pid):
         with contextlib.suppress(OSError):
-            if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
-                found.append(child)
+            if b"forkserver" in Path(f"/proc/{child}/cmdline").read_bytes():
+                found += children(child)
     return found
 
 
@@ -53,12 +58,12 @@ def service(tmp_path: Path) -> Iterator[Service]:
     if not Path("/proc/self/stat").exists():
         pytest.skip("needs a privilege: /proc tells which process started which, and there is none here")
     running = start_service(tmp_path, "--processes", str(PROCESSES), settings="shutdown_seconds = 5")
-    started = set(children(running.process.pid))
+    started = set(descendants(running.process.pid))
     try:
         assert len(workers(running.process.pid)) == PROCESSES
         yield running
     finally:
-        started |= set(children(running.process.pid))
+        started |= set(descendants(running.process.pid))
         if running.process.poll() is None:
             running.kill()
         left = [pid for pid in started if not eventually(lambda pid=pid: not is_alive(pid), 15)]
@@ -95,7 +100,7 @@ def stored(service: Service) -> list[int]:
 
 
 def test_pushes_are_stored_once_and_a_signal_ends_every_process(service: Service) -> None:
-    started = children(service.process.pid)
+    started = descendants(service.process.pid)
     answers = push_many(service, range(1, 101))
     assert [answer.acknowledged for answer in answers] == [True] * 100
     with Connection(service.url) as connection:
@@ -128,7 +133,7 @@ def test_a_process_that_is_killed_is_replaced_and_pushes_go_on(service: Service)
 def test_no_process_outlives_a_supervisor_that_is_killed_and_what_is_under_way_is_acknowledged(
     service: Service,
 ) -> None:
-    started = children(service.process.pid)
+    started = descendants(service.process.pid)
     with Connection(service.url) as connection:
         connection.send(head(len(BODY), "Expect: 100-continue"))
         assert connection.status() == 100
