@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 
+from soapsvc.contract.known_markup import KnownMarkups
 from soapsvc.contract.roles import read_push
 from soapsvc.contract.schema_check import SchemaCheck
 from soapsvc.contract.wsdl_document import WsdlDocument
@@ -18,6 +19,7 @@ from soapsvc.spool import Content, Spool
 from soapsvc.wire.envelope_reader import Envelope, Limits, Stream, read_envelope, read_raw
 from soapsvc.wire.http_gate import HttpGate
 from soapsvc.wire.http_messages import RequestHead
+from soapsvc.wire.markup import Markup
 from soapsvc.wire.plain_envelope import PLAIN_BYTES, read_plain
 from soapsvc.wire.soap_rules import check_soap
 
@@ -62,6 +64,7 @@ class Judge:
         self._gate = HttpGate(settings, (operation.soap_action for operation in wsdl.operations))
         self._limits = Limits.from_settings(settings)
         self._schema_check = SchemaCheck(wsdl)
+        self._known = KnownMarkups(wsdl)
         self._understood = frozenset(block for operation in wsdl.operations for block in operation.header_blocks)
 
     def judge(self, head: RequestHead, body: Stream, arrive: Callable[[], Arrival], spool: Spool) -> Judged:
@@ -81,17 +84,32 @@ class Judge:
         names = self._wsdl.document_names
         small, body = _begun(body)
         arrival = None if small is None else arrive()
-        if small is not None and arrival is not None:
-            plain = read_plain(small, codec=media_type.codec, limits=self._limits, document_names=names)
-            if plain is not None:
-                push, deviations = self._hold_against_the_contract(plain, arrival)
-                if not deviations:  # what deviates is judged in one way, whatever its size
-                    return Judged(arrival, plain.raw, self._verdict(media_type.deviations, arrival.source_ip), push)
+        if small is not None and arrival is not None and media_type.codec in (None, "utf-8"):
+            push = self._read_at_once(small, arrival)
+            if push is not None:
+                return Judged(arrival, push.raw, self._verdict(media_type.deviations, arrival.source_ip), push)
         envelope = read_envelope(body, codec=media_type.codec, limits=self._limits, document_names=names, spool=spool)
         arrival = arrival or arrive()
         push, deviations = self._hold_against_the_contract(envelope, arrival)
         verdict = self._verdict((*media_type.deviations, *envelope.deviations, *deviations), arrival.source_ip)
         return Judged(arrival, envelope.raw, verdict, push)
+
+    def _read_at_once(self, body: bytes, arrival: Arrival) -> Push | None:
+        """The push of a small message that deviates in nothing; None: it has to be read the long way, which judges
+        whatever deviates."""
+        markup = Markup.of(body)
+        known = None if markup is None else self._known.of(markup)
+        if markup is not None and known is not None:
+            return known.push(markup, body, arrival, self._schema_check.fits, self._limits.text_chars)
+        plain = read_plain(body, limits=self._limits, document_names=self._wsdl.document_names)
+        if plain is None:
+            return None
+        push, deviations = self._hold_against_the_contract(plain, arrival)
+        if deviations:
+            return None
+        if markup is not None:
+            self._known.learn(markup, plain)
+        return push
 
     def _hold_against_the_contract(
         self, envelope: Envelope, arrival: Arrival

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from soapsvc import judge
+from soapsvc.contract.known_markup import MARKUPS_KEPT
 from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.judge import Judge, Judged
 from soapsvc.records import Arrival, Conformance
@@ -53,7 +54,7 @@ def like(tree: etree._Element) -> list[Any]:
 
 def held(body: bytes, limits: Limits = LIMITS, codec: str | None = "utf-8") -> bool:
     """Whether the body is plain; what is plain is held against what the long way reads."""
-    plain = read_plain(body, codec=codec, limits=limits, document_names=NAMES)
+    plain = read_plain(body, limits=limits, document_names=NAMES)
     if plain is None:
         return False
     with tempfile.TemporaryDirectory() as folder, Spool(Path(folder)) as spool:
@@ -142,7 +143,7 @@ def judging(request: pytest.FixtureRequest) -> Iterator[Any]:
         head = RequestHead("POST", "/push", "", (("Content-Type", "text/xml; charset=utf-8"),))
         with pytest.MonkeyPatch.context() as patched, Spool(folder) as spool:
             if not plain:
-                patched.setattr(judge, "read_plain", lambda *_, **__: None)
+                patched.setattr(Judge, "_read_at_once", lambda *_: None)
             return one.judge(head, io.BytesIO(body), lambda: ARRIVAL, spool)
 
     return judged
@@ -152,3 +153,59 @@ def judging(request: pytest.FixtureRequest) -> Iterator[Any]:
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_push_verdict_and_fingerprint_are_those_of_the_long_way(judging: Any, tmp_path: Path, body: bytes) -> None:
     assert judging(body, tmp_path, plain=True) == judging(body, tmp_path, plain=False)
+
+
+# A markup that has been seen before ---------------------------------------------------------------------------------
+
+TEXTS = ["", " ", "\n", "A & B", "a\r\nb", "&lt;", "&amp;", "&#13;", "&nothing;", "x" * 300, "é", "\u00a0", "]]", "2012-11-04T13:05:45Z",
+         "2012-11-04T13:05:45", "11/4/12 8:05:45 ET", "11/4/12 1:30:00 ET", "report_44.csv", "cdr.csv", "PDF", "text", "0", "44a", "QUJD",
+         "QUJ", "QUJE", "====", "JVBERi0xLjQK", "not base64", "http://user:word@h/p", "\x01", "\ufffe", "'", '"', "'>'", "<b/>"]  # fmt: skip
+
+
+@st.composite
+def said_otherwise(draw: st.DrawFn) -> tuple[bytes, bytes]:
+    """A message, and one with the same tags that says something else between some of them."""
+    body = draw(st.sampled_from(SEEDS))
+    pieces = re.split(rb"(<[^<>]*>)", body)
+    for _ in range(draw(st.integers(1, 4))):
+        pieces[2 * draw(st.integers(0, (len(pieces) - 1) // 2))] = draw(st.sampled_from(TEXTS)).encode()
+    return body, b"".join(pieces)
+
+
+@given(bodies=said_otherwise())
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_message_of_known_markup_is_judged_as_if_it_were_new(
+    judging: Any, tmp_path: Path, bodies: tuple[bytes, bytes]
+) -> None:
+    seed, other = bodies
+    for _ in range(3):  # seen, learned, known
+        judging(seed, tmp_path, plain=True)
+    assert judging(seed, tmp_path, plain=True) == judging(seed, tmp_path, plain=False)
+    assert judging(other, tmp_path, plain=True) == judging(other, tmp_path, plain=False)
+
+
+@pytest.mark.parametrize("name", PLAIN[:4])
+def test_the_markup_of_a_sample_is_known_from_the_third_message_on(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = (SAMPLES / f"{name}.xml").read_bytes()
+    one = Judge(OwnSettings(), WsdlDocument.load(WSDL_FILE))
+    first = [one._read_at_once(body, ARRIVAL) for _ in range(2)]
+    monkeypatch.setattr(judge, "read_plain", lambda *_, **__: None)
+    assert [one._read_at_once(body, ARRIVAL)] * 2 == first
+    assert first[0] is not None
+
+
+def test_a_markup_whose_texts_decide_more_is_never_known() -> None:
+    one = Judge(OwnSettings(), WsdlDocument.load(WSDL_FILE))
+    body = (SAMPLES / "sampleTextFormat.xml").read_bytes()  # its document is text, which stays in the tree
+    for _ in range(3):
+        assert one._read_at_once(body, ARRIVAL) is not None
+    assert not any(one._known._known.values())
+
+
+def test_a_thousand_markups_are_not_all_kept() -> None:
+    one = Judge(OwnSettings(), WsdlDocument.load(WSDL_FILE))
+    for n in range(200):
+        body = envelope().replace(b"Envelope ", b"Envelope " + b" " * n, 1)
+        for _ in range(2):
+            one._read_at_once(body, ARRIVAL)
+    assert len(one._known._known) == MARKUPS_KEPT

@@ -17,9 +17,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from soapsvc.errors import NoSuchPush
 from soapsvc.inbox import push_record
 from soapsvc.inbox.content_files import Key
-from soapsvc.inbox.driver_insert import insert_new_keys, insert_rows
+from soapsvc.inbox.driver_statements import add_to_totals, insert_new_keys, insert_rows
 from soapsvc.inbox.push_rows import NewPush
-from soapsvc.inbox.tables import ARRIVALS, CONTENTS, KEYS, PROBE, PUSHES, QUARANTINE_USE, TOTAL_SLOTS, TOTALS
+from soapsvc.inbox.tables import ARRIVALS, CONTENTS, KEYS, PROBE, PUSHES, QUARANTINE_USE, TOTAL_SLOTS
 from soapsvc.records import Accepted, PushState
 
 ARRIVALS_KEPT = 1000  # redeliveries of one push that are kept with time and source; the count goes on
@@ -223,8 +223,7 @@ def _insert_whole(connection: Connection, pushes: Sequence[NewPush]) -> None:
 
 
 def _add_to_totals(connection: Connection, **sums: int) -> None:
-    values = {name: TOTALS.c[name] + number for name, number in sums.items() if number}
-    connection.execute(update(TOTALS).where(TOTALS.c.slot == _SLOT).values(values))
+    add_to_totals(connection, _SLOT, {name: number for name, number in sums.items() if number})
 
 
 def _use(connection: Connection, source: str) -> int:

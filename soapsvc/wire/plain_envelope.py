@@ -32,14 +32,15 @@ _NAMESPACE = re.compile(r"(?:https?://|urn:)[A-Za-z0-9:/._-]+")  # what nobody f
 _of_thread = threading.local()
 
 
-def read_plain(body: bytes, *, codec: str | None, limits: Limits, document_names: frozenset[str]) -> Envelope | None:
-    """The envelope of a whole body, as `read_envelope` reads it; None: that one has to be asked.
+def read_plain(body: bytes, *, limits: Limits, document_names: frozenset[str]) -> Envelope | None:
+    """The envelope of a whole body whose Content-Type names UTF-8 or no charset, as `read_envelope` reads it; None:
+    that one has to be asked.
 
-    codec, document_names  as there
+    document_names  as there
     """
-    if len(body) > PLAIN_BYTES or codec not in (None, "utf-8") or _BEGIN.match(body) is None:
+    if len(body) > PLAIN_BYTES or _BEGIN.match(body) is None:
         return None
-    root = _parsed(body)
+    root = parsed(body)
     if root is None:
         return None
     elements = list(root.iter())
@@ -57,8 +58,9 @@ def read_plain(body: bytes, *, codec: str | None, limits: Limits, document_names
     return Envelope(root, tuple(documents), Content.of(body), (), lambda: index_lines((body,)))
 
 
-def _parsed(body: bytes) -> etree._Element | None:
-    """The document element, when there is nothing beside it."""
+def parsed(body: bytes) -> etree._Element | None:
+    """The document element of a body in UTF-8, when there is nothing beside it; None: there is, or it is not
+    well-formed."""
     parser = getattr(_of_thread, "parser", None)
     if parser is None:
         parser = _of_thread.parser = etree.XMLParser(

@@ -1,5 +1,5 @@
-"""Rows on their way into a table without SQLAlchemy's work for each of them: its statements are compiled once, and many
-rows are handed to the driver together (one round trip to PostgreSQL). It is half the cost of a small push's storing."""
+"""What each push does to the tables without SQLAlchemy's work for it: statements are compiled once, and many rows are
+handed to the driver together (one round trip to PostgreSQL). It is half the cost of a small push's storing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Dialect, Table, insert
 
-from soapsvc.inbox.tables import KEYS
+from soapsvc.inbox.tables import KEYS, TOTALS
 
 _Process = Callable[[Any], Any]
 
@@ -28,6 +28,12 @@ def insert_new_keys(connection: Connection, keys: Sequence[tuple[str, int, str]]
     parameters = tuple(value for key, n, push_id in keys for value in (process(key), n, push_id))
     done = connection.exec_driver_sql(_insert_keys(len(keys), connection.dialect.name), parameters)
     return {row[0] for row in done}
+
+
+def add_to_totals(connection: Connection, slot: int, sums: Mapping[str, int]) -> None:
+    """Add to columns of one row of `totals`."""
+    parameters = (*sums.values(), slot)
+    connection.exec_driver_sql(_update_totals(tuple(sums), connection.dialect.name), parameters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +78,10 @@ def _insert_keys(rows: int, dialect_name: str) -> str:
         f"INSERT INTO {KEYS.name} (key, n, push_id) VALUES {', '.join([one] * rows)}"  # noqa: S608  no value in it
         " ON CONFLICT DO NOTHING RETURNING push_id"
     )
+
+
+@lru_cache(maxsize=64)
+def _update_totals(columns: tuple[str, ...], dialect_name: str) -> str:
+    mark = "?" if dialect_name == "sqlite" else "%s"
+    sums = ", ".join(f"{TOTALS.c[name].name} = {TOTALS.c[name].name} + {mark}" for name in columns)
+    return f"UPDATE {TOTALS.name} SET {sums} WHERE slot = {mark}"  # noqa: S608  no value in it

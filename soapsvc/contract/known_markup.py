@@ -1,0 +1,160 @@
+"""Messages whose markup has been seen before: what nearly every push of a sender is.
+
+All that the tags of a message decide (the limits, the SOAP rules, which element is what) was decided when the first one
+with these tags was read, and found to deviate in nothing. Of the next ones the texts alone are read: the documents are
+decoded, the rest is held against the schema as always, and the push is read from the places that are known. Of a
+message of which more is to be said nothing is said here: it is read as if its markup were new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+from typing import Any
+
+from lxml import etree
+
+from soapsvc.contract.fingerprint import FingerprintForm, document_said, text_said
+from soapsvc.contract.push_layout import PushLayout
+from soapsvc.contract.push_reader import DecodedDocument, PushReader
+from soapsvc.contract.roles import payload_holder, read_layout
+from soapsvc.contract.wsdl_document import WsdlDocument
+from soapsvc.namespaces import XML_SCHEMA_INSTANCE
+from soapsvc.records import Arrival, Push
+from soapsvc.spool import Content
+from soapsvc.wire.base64_reader import decoded_whole
+from soapsvc.wire.envelope_reader import Envelope
+from soapsvc.wire.markup import Markup, TextPlaces, is_written_as_it_reads
+from soapsvc.wire.plain_envelope import parsed
+
+MARKUPS_KEPT = 64  # a sender has a few: one for each set of properties that it knows
+MARKUPS_SEEN = 512  # and not learned yet: many are never seen again
+MAX_TAGS_CHARS = 32 * 1024  # of a markup that is kept: 250 properties
+_INSTANCE = f"{{{XML_SCHEMA_INSTANCE}}}"
+_NO_TEXT = -1  # the place of an element whose text is "" in each message
+
+Fits = Callable[[etree._Element], bool]
+
+
+class KnownMarkup:
+    """What the markup of one message has decided for all that have the same.
+
+    Errors  NotToBeKnown from the constructor: its tags alone do not decide enough
+    """
+
+    def __init__(self, markup: Markup, envelope: Envelope, wsdl: WsdlDocument):
+        assert envelope.root is not None, "it was read"
+        self._texts = TextPlaces(markup)
+        layout, documents = read_layout(envelope, wsdl, _nothing_is_told)
+        if len(self._texts.of_ordinal) != len(envelope.elements) or documents != envelope.documents:
+            raise NotToBeKnown
+        names = [str(name) for element in envelope.elements for name, _ in element.items()]
+        if any(name.startswith(_INSTANCE) for name in names):
+            raise NotToBeKnown  # xsi:nil: whether it may be there depends on the text
+        if any(document.encoding != "base64" for document in documents):
+            raise NotToBeKnown
+        at = dict(zip(envelope.elements, self._texts.of_ordinal, strict=True))
+
+        def place(element: etree._Element) -> int:
+            found = at[element]
+            if found is not None:
+                return found
+            if len(element):  # its text is that of all within
+                raise NotToBeKnown
+            return _NO_TEXT
+
+        self._layout: PushLayout[int] = layout.at_other_places(place)
+        self._documents = [place(document.element) for document in documents]
+        if _NO_TEXT in self._documents:
+            raise NotToBeKnown
+        self._of_place = {where: n for n, where in enumerate(self._documents)}
+        self._form = FingerprintForm.of(payload_holder(envelope), at.get)
+        self._attribute_chars = sum(map(len, names))
+
+    def push(self, markup: Markup, body: bytes, arrival: Arrival, fits: Fits, text_chars: int) -> Push | None:
+        """The push of a message with this markup, when it deviates in nothing; None: it has to be asked otherwise.
+
+        fits        whether the schema has nothing against a tree
+        text_chars  what a message may have outside its documents
+        """
+        parts = markup.parts
+        if not self._texts.hold_all_texts(markup) or len(body) + self._attribute_chars > text_chars:
+            return None
+        decoded = []
+        for where in self._documents:
+            content = decoded_whole(parts[where])
+            if content is None:
+                return None
+            decoded.append(DecodedDocument(Content.of(content), "base64"))
+        root = parsed(markup.without(self._documents))
+        if root is None:
+            return None
+        elements: list[etree._Element] = []
+
+        def text(place: int) -> str:
+            if place == _NO_TEXT:
+                return ""
+            written = parts[place]
+            if is_written_as_it_reads(written):
+                return written
+            if not elements:
+                elements.extend(root.iter())
+            return elements[self._texts.ordinal(place)].text or ""
+
+        said = self._form.digest(
+            [
+                text_said(text(where))
+                if (n := self._of_place.get(where)) is None
+                else document_said("base64", decoded[n].content.sha256)
+                for where in self._form.places
+            ]
+        )
+        deviates: list[int] = []
+        reader = PushReader(self._layout, text, lambda _rule, where, _found, _wanted: deviates.append(where))
+        push = reader.push(arrival, Content.of(body), decoded, said)
+        return push if not deviates and fits(root) else None
+
+
+def _nothing_is_told(rule: str, _element: etree._Element, found: str, _wanted: str) -> None:
+    raise AssertionError(f"a message that deviates in nothing deviates from {rule}: {found}")
+
+
+class NotToBeKnown(Exception):
+    """Messages with one markup may differ in more than their texts."""
+
+
+class KnownMarkups:
+    """Those of one contract that came most recently. Threads share it."""
+
+    def __init__(self, wsdl: WsdlDocument):
+        self._wsdl = wsdl
+        self._known: dict[str, KnownMarkup | None] = {}
+        self._seen: dict[int, None] = {}
+        self._learning = Lock()
+
+    def of(self, markup: Markup) -> KnownMarkup | None:
+        """What is known of this markup; None: nothing."""
+        return self._known.get(markup.tags)
+
+    def learn(self, markup: Markup, envelope: Envelope) -> None:
+        """Know this markup from the second message on that has it and deviates in nothing."""
+        if len(markup.tags) > MAX_TAGS_CHARS or markup.tags in self._known:
+            return
+        with self._learning:
+            seen = hash(markup.tags)
+            if seen not in self._seen:
+                _keep(self._seen, seen, None, MARKUPS_SEEN)
+                return
+            del self._seen[seen]
+            try:
+                known = KnownMarkup(markup, envelope, self._wsdl)
+            except NotToBeKnown:
+                known = None
+            _keep(self._known, markup.tags, known, MARKUPS_KEPT)
+
+
+def _keep(kept: dict[Any, Any], key: object, value: object, most: int) -> None:
+    """Put it in, and take the oldest out where there are too many."""
+    kept[key] = value
+    if len(kept) > most:
+        del kept[next(iter(kept))]

@@ -1,0 +1,91 @@
+"""A small message cut at its angle brackets: its tags, and the texts between them.
+
+One sender's messages have the same tags again and again, byte for byte, and differ in what stands between. What was
+found out of a message by its tags alone, held for the next one with the same tags.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from operator import itemgetter
+
+XML_SPACE = " \t\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Markup:
+    """A body of which nothing is said but that it can be cut in one way.
+
+    text   the body
+    tags   all that stands between `<` and `>`, in order
+    parts  of the body as text: what is before the first tag, a tag, what is between it and the next, a tag, …
+    """
+
+    text: str = field(repr=False)
+    tags: str
+    parts: list[str] = field(repr=False)
+
+    @classmethod
+    def of(cls, body: bytes) -> Markup | None:
+        """The markup of a body in UTF-8; None: it cannot be said where its tags are without reading it as XML.
+
+        Where there are as many `<` as `>`, no comment, no CDATA and no DTD, each bracket is that of a tag: in XML none
+        but `>` may stand elsewhere, and would be one too many. A body that is not XML may be cut into anything here.
+        """
+        if b"<!" in body or body.startswith(codecs.BOM_UTF8):
+            return None
+        try:
+            text = body.decode()
+        except UnicodeDecodeError:
+            return None
+        if not text.startswith("<") or text.count("<") != text.count(">"):
+            return None
+        parts = text.replace(">", "<").split("<")
+        return cls(text, "<".join(parts[1::2]), parts)
+
+    def without(self, texts: Iterable[int]) -> bytes:
+        """The body without some of its texts.
+
+        texts  their numbers in `parts`, in order
+        """
+        kept, begin, end, first = [], 0, 0, 0
+        for at in texts:
+            end += sum(map(len, self.parts[first:at])) + at - first  # a bracket before each part but the first
+            kept.append(self.text[begin:end])
+            begin = end + len(self.parts[at])
+            first = at
+        kept.append(self.text[begin:])
+        return "".join(kept).encode()
+
+
+class TextPlaces:
+    """Where the texts are in messages that have the same tags as one whose tree is known.
+
+    of_ordinal  for each element of the tree in document order: the number of its text in `parts`; None: it has other
+                elements inside, or is an empty tag
+    """
+
+    def __init__(self, markup: Markup):
+        parts = markup.parts
+        tags = range(1, len(parts), 2)
+        starts = [at for at in tags if parts[at][:1] not in ("/", "?")]
+        self.of_ordinal: list[int | None] = [
+            at + 1 if not parts[at].endswith("/") and parts[at + 2].startswith("/") else None for at in starts
+        ]
+        self._ordinals = {at: n for n, at in enumerate(self.of_ordinal) if at is not None}
+        self._between = itemgetter(0, *(at for at in range(0, len(parts), 2) if at not in self._ordinals))
+
+    def hold_all_texts(self, markup: Markup) -> bool:
+        """Whether there is nothing but white space elsewhere."""
+        return not "".join(self._between(markup.parts)).strip(XML_SPACE)
+
+    def ordinal(self, place: int) -> int:
+        """Of the element that has the text."""
+        return self._ordinals[place]
+
+
+def is_written_as_it_reads(text: str) -> bool:
+    """Whether XML reads the text as it is written: without a reference, and with no line end but a line feed."""
+    return "&" not in text and "\r" not in text
