@@ -267,8 +267,7 @@ class _Reading:
         wanted = "no processing instruction anywhere in the message"
         deviations = []
         for number, name in enumerate(target.instructions):
-            lines = indexed().instruction_lines
-            line = lines[number] if number < len(lines) else None
+            line = indexed().line_of_instruction(number)
             deviations.append(Deviation("XML-005", "", line, f"the processing instruction <?{name} …?>", wanted))
         if more := target.instructions_in_all - len(target.instructions):
             deviations.append(Deviation("XML-005", "", None, f"{more} further processing instructions", wanted))

@@ -38,6 +38,10 @@ class LineIndex:
         are those of XML 1.0's fourth edition to it), the line where it stopped."""
         return self.element_lines[ordinal] if ordinal < len(self.element_lines) else self.end_line
 
+    def line_of_instruction(self, number: int) -> int:
+        """Of the processing instruction with this number, from 0; where expat stopped earlier, as above."""
+        return self.instruction_lines[number] if number < len(self.instruction_lines) else self.end_line
+
 
 def index_lines(utf8: Iterable[bytes]) -> LineIndex:
     """The lines of an envelope, as far as it is well-formed and free of a DTD."""

@@ -234,6 +234,12 @@ def test_what_cannot_be_read_is_one_deviation_with_its_line(read: Read, body: by
     assert envelope.documents == ()
 
 
+def test_an_instruction_whose_name_expat_does_not_take_has_the_line_where_expat_stopped(read: Read) -> None:
+    envelope = read(GOOD.replace("<s:Body>", "\n<?x\u0400 y?><s:Body>").encode())
+    (deviation,) = envelope.deviations
+    assert (deviation.rule, deviation.line) == ("XML-005", GOOD[: GOOD.index("<s:Body>")].count("\n") + 2)
+
+
 def test_processing_instructions_are_told_each_with_its_line_and_counted_beyond_twenty(read: Read) -> None:
     envelope = read(b"<?a b?>\n<a>\n<?c?>\n" + b"<?d?>" * 30 + b"</a>\n<?e?>")
     assert envelope.root is not None
