@@ -101,6 +101,8 @@ def _is_csv(text: str, *, whole: bool) -> bool:
         return False
     quoted = '"' in text
     for separator in ",;\t|":
+        if separator not in lines[0]:
+            continue  # its first line has one field
         try:
             widths = _widths(lines, separator, quoted)
         except csv.Error:
