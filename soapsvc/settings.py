@@ -220,6 +220,8 @@ class Settings(BaseSettings):
 
     def conformance_for(self, source_ip: str) -> Conformance:
         """The degree by which a push from this address is judged."""
+        if not self.conformance_by_source:
+            return self.conformance
         try:
             address = ip_address(source_ip)
         except ValueError:

@@ -49,6 +49,7 @@ _ATTEMPTS = 8  # places where one text might begin
 _EXAMINED_TIMES = 4  # the size of raw, searched and compared for all documents together
 
 _DEFLATE_LEVEL = 6  # 3 µs more than 1 for 2.5 KB, and a sixth less is left; 9 costs 15 µs more
+_MEMORY_LEVEL = 6  # 8, the default, is more to be cleared for each, and makes few envelopes smaller
 _WINDOW_BITS = -14  # 16 KiB, raw: envelopes with thousands of properties are no smaller with more, and take longer
 _MAX_WINDOW_BITS = -15  # whatever was written can be read
 
@@ -122,7 +123,9 @@ class Skeleton:
             if place.width:
                 stored += _number(len(place.line_end)) + place.line_end
             end = place.at + place.size_bytes
-        deflate = zlib.compressobj(_DEFLATE_LEVEL, zlib.DEFLATED, _WINDOW_BITS, zdict=_DICTIONARIES[DICTIONARY])
+        deflate = zlib.compressobj(
+            _DEFLATE_LEVEL, zlib.DEFLATED, _WINDOW_BITS, _MEMORY_LEVEL, zdict=_DICTIONARIES[DICTIONARY]
+        )
         stored += deflate.compress(self.own)
         stored += deflate.flush()
         return bytes(stored + zlib.crc32(stored).to_bytes(4))

@@ -31,6 +31,7 @@ Values = dict[str, Any]
 
 _DICTIONARY = 1  # that is written; each that was ever written is read
 _DEFLATE_LEVEL = 6
+_MEMORY_LEVEL = 5  # a record is small: less to be cleared for each, and no larger
 _WINDOW_BITS, _MAX_WINDOW_BITS = -13, -15  # 8 KiB, raw; whatever was written can be read
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
@@ -38,7 +39,9 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circ
 
 def pack(values: Values) -> bytes:
     """The stored form of a record."""
-    deflate = zlib.compressobj(_DEFLATE_LEVEL, zlib.DEFLATED, _WINDOW_BITS, zdict=_DICTIONARIES[_DICTIONARY])
+    deflate = zlib.compressobj(
+        _DEFLATE_LEVEL, zlib.DEFLATED, _WINDOW_BITS, _MEMORY_LEVEL, zdict=_DICTIONARIES[_DICTIONARY]
+    )
     # half a surrogate pair, which a decoded b64charset may bring, has no UTF-8: it becomes a question mark
     packed = deflate.compress(_encode(values).encode("utf-8", "replace"))
     return b"".join((bytes((_DICTIONARY,)), packed, deflate.flush()))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from soapsvc.credentials import Credentials
 from soapsvc.errors import HttpRefused
@@ -190,7 +191,12 @@ class HttpGate:
 
 def recorded_headers(head: RequestHead) -> tuple[tuple[str, str], ...]:
     """The HTTP headers as they may be stored: credentials as ***."""
-    return tuple((name, "***" if _SECRET_HEADER.search(name) else value) for name, value in head.http_headers)
+    return tuple((name, "***" if _is_secret(name) else value) for name, value in head.http_headers)
+
+
+@lru_cache(maxsize=256)
+def _is_secret(http_header: str) -> bool:
+    return _SECRET_HEADER.search(http_header) is not None
 
 
 def _wrong_method(head: RequestHead, where: str, allowed: str, hint: str) -> HttpRefused:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RequestHead:
     """An HTTP request before its body.
 
@@ -23,8 +24,14 @@ class RequestHead:
 
     def values(self, name: str) -> list[str]:
         """Every value of the named header, letter case aside, in the order of arrival."""
-        wanted = name.lower()
-        return [value for sent, value in self.http_headers if sent.lower() == wanted]
+        return self._by_name.get(name.lower(), [])
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for name, value in self.http_headers:
+            found.setdefault(name.lower(), []).append(value)
+        return found
 
 
 @dataclass(frozen=True, slots=True)

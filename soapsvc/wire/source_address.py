@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from soapsvc.wire.http_messages import RequestHead
@@ -47,6 +48,7 @@ def contains(networks: Iterable[IPv4Network | IPv6Network], ip: str) -> bool:
     return address is not None and _is_in(networks, address)
 
 
+@lru_cache(maxsize=1024)
 def _address(text: str) -> IPv4Address | IPv6Address | None:
     """The address that a text names, a port left out; an IPv4 address in IPv6 clothes is the IPv4 address."""
     if with_port := _WITH_PORT.fullmatch(text):
