@@ -276,10 +276,12 @@ class TakenIn:
 
     source  hex digest of the place
     item    hex digest of the thing's name there and of what changes when it does
+    also    the same of other files that are part of it
     """
 
     source: str
     item: str
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

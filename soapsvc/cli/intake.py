@@ -18,7 +18,7 @@ from soapsvc.errors import StoreUnavailable, Unreachable
 if TYPE_CHECKING:
     from soapsvc.intake.taking import Intake, Outcome
 
-_SETTLE = 2.0  # as soapsvc.intake.taking has it, which is not imported for the help
+_SETTLE, _ALONE = 2.0, 60.0  # as soapsvc.intake.taking has it, which is not imported for the help
 
 
 @click.command(short_help="Take in what a sender dropped at its backup.")
@@ -30,6 +30,8 @@ _SETTLE = 2.0  # as soapsvc.intake.taking has it, which is not imported for the 
 @click.option("--mark-seen", is_flag=True, help="Mark emails that were taken in as read (IMAP).")
 @click.option("--settle", type=click.FloatRange(min=0), default=_SETTLE, show_default=True, metavar="SECONDS",
               help="New files are looked at twice, so long apart; those that changed are left.")  # fmt: skip
+@click.option("--alone", type=click.FloatRange(min=0), default=_ALONE, show_default=True, metavar="SECONDS",
+              help="A file without the record that our own sender writes last is left until it is so old.")  # fmt: skip
 @wsdl_option
 @conformance_option
 @inbox_option
@@ -41,6 +43,7 @@ def intake(
     move_to: str | None,
     mark_seen: bool,
     settle: float,
+    alone: float,
     inbox_url: str | None,
     config: Path | None,
     as_json: bool,
@@ -75,8 +78,9 @@ def intake(
     try:
         with _until_told() as told, opened_with(settings, to_write=True) as store:
             taking = Intake(
-                source, reader, store, settings, how=how, settle_seconds=settle, pause=told.wait, stopped=told.is_set
-            )
+                source, reader, store, settings, how=how, settle_seconds=settle, alone_seconds=alone,
+                pause=told.wait, stopped=told.is_set,
+            )  # fmt: skip
             if watch is None:
                 status = _once(taking, as_json)
                 if told.is_set():
@@ -92,9 +96,9 @@ def _once(taking: Intake, as_json: bool) -> int:
     outcomes = list(_shown(taking.look(), as_json))
     passed = sum(one.passed for one in outcomes)
     if not as_json:
-        tell(
-            f"{count(passed, 'drop')} taken in" + (f", {len(outcomes) - passed} not" if passed < len(outcomes) else "")
-        )
+        refused = f", {len(outcomes) - passed} not" if passed < len(outcomes) else ""
+        fresh = f"; {taking.fresh} may still be being written, and wait for the next look" if taking.fresh else ""
+        tell(f"{count(passed, 'drop')} taken in{refused}{fresh}")
     return 0 if passed == len(outcomes) else 1
 
 

@@ -28,6 +28,8 @@ def note(connection: Connection, taken: TakenIn, outcome: str, at: datetime) -> 
     """Add the entry. Errors: AlreadyTakenIn, which undoes the savepoint that this runs in."""
     if not _add(connection, taken, outcome, at):
         raise AlreadyTakenIn("Another intake has taken this in meanwhile.")
+    for item in taken.also:
+        _add(connection, TakenIn(taken.source, item), outcome, at)
 
 
 def outcomes(connection: Connection, source: str) -> dict[str, str]:

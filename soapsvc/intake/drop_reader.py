@@ -53,9 +53,12 @@ class DropReader:
         with raw.open() as body:
             return without_http_notes(self._judge.judge(head, body, lambda: arrival, spool))
 
-    def envelope_beside(self, raw: Content, side: Content | None, arrival: Arrival, spool: Spool) -> Judged:
-        """An envelope with the record beside it, which may tell how it was sent."""
-        return self.envelope(raw, arrival, spool, _said(side)[0].content_type)
+    def envelope_beside(
+        self, raw: Content, side: Content | None, arrival: Arrival, spool: Spool
+    ) -> tuple[Judged, tuple[str, ...]]:
+        """An envelope with the record beside it, which may tell how it was sent, and where its documents lie."""
+        said, _ = _said(side)
+        return self.envelope(raw, arrival, spool, said.content_type), said.files
 
     def kept(self, raw: Content, arrival: Arrival, spool: Spool) -> Judged:
         """What is in quarantine without an envelope, read once more."""

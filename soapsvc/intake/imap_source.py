@@ -45,6 +45,7 @@ class ImapSource:
         self._mailbox, self._max_items = mailbox, max_items
         self._connection: imaplib.IMAP4 | None = None
         self._uidvalidity = ""
+        self._abilities: frozenset[str] = frozenset()
 
     def state(self) -> tuple[str, ...] | None:
         with self._asking(anew=True) as server:
@@ -108,13 +109,13 @@ class ImapSource:
             name = _quoted(how.move_to)
             with contextlib.suppress(imaplib.IMAP4.error):
                 server.create(name)  # says no where it is there
-            if "MOVE" in server.capabilities:
+            if "MOVE" in self._abilities:
                 _answered(server.uid("MOVE", uids, name))
                 return
             _answered(server.uid("COPY", uids, name))
         if how.move_to is not None or how.delete:
             _answered(server.uid("STORE", uids, "+FLAGS.SILENT", r"(\Deleted)"))
-            if "UIDPLUS" in server.capabilities:  # a plain EXPUNGE would remove what others have marked
+            if "UIDPLUS" in self._abilities:  # a plain EXPUNGE would remove what others have marked
                 _answered(server.uid("EXPUNGE", uids))
 
     @contextmanager
@@ -150,6 +151,8 @@ class ImapSource:
                     f"{self.url} offers no STARTTLS, and a password is not sent in the clear: write imaps:// instead."
                 )
         server.login(self._access.user or "", self._access.password or "")
+        told = b" ".join(one for one in _answered(server.capability()) if isinstance(one, bytes))
+        self._abilities = frozenset(told.decode("ascii", "replace").upper().split())  # more than before the login
         return server
 
     def _open(self, server: imaplib.IMAP4, to_write: bool) -> None:

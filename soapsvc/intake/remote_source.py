@@ -83,7 +83,7 @@ class RemoteSource:
             with contextlib.suppress(Gone), self._asking() as files:
                 path = f"{self._root}/{part.place}"
                 if how.move_to is None:
-                    files.rm_file(path) if not hasattr(files, "_rm") else files._rm(path)
+                    files.rm_file(path)
                 else:
                     self._move(files, path, f"{self._root}/{how.move_to}/{part.place}")
 
@@ -134,8 +134,8 @@ class RemoteSource:
         try:
             return list(files.ls(path or "/", detail=True))
         except FileNotFoundError:
-            if not below and not _is_tree(files):
-                return []  # a prefix is there when something is
+            if not below and not _is_tree(files) and files.exists(self._root.partition("/")[0]):
+                return []  # a prefix is there when something is, in a bucket that is there
             raise
 
     @contextmanager

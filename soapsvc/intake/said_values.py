@@ -16,6 +16,7 @@ from soapsvc.records import JobId, Property
 MAX_SIDE_BYTES = 1024 * 1024
 MAX_LINES = 500  # of an email that are read; the properties stand at its beginning
 MAX_PROPERTIES = 1000
+MAX_FILES = 10_000
 OF_BODY, OF_SIDE_FILE = "email body", "side file"
 """Segments of the properties: where they stood."""
 _LINE = re.compile(r"[ \t>*-]*(?P<name>[A-Za-z][\w /]{0,60}?)[ \t]*[:=][ \t]+(?P<value>\S.{0,4000}?)[ \t]*")
@@ -28,12 +29,14 @@ class Said:
     """Job and properties, as far as they are told.
 
     content_type  HTTP header of the request that the record tells of: which charset its envelope is in
+    files         what our own sender calls the documents that lie there, the first one's name before `.json`
     """
 
     job: JobId | None = None
     submit_id: str | None = None
     properties: tuple[Property, ...] = ()
     content_type: str | None = None
+    files: tuple[str, ...] = ()
 
 
 class NotASideFile(ValueError):
@@ -56,6 +59,9 @@ def read_side_file(content: bytes) -> Said:
         submit_id=_text(record.get("submit_id")),
         properties=_properties(record),
         content_type=_content_type(headers if isinstance(headers, list) else []),
+        files=tuple(one for one in record.get("files") or () if isinstance(one, str))[:MAX_FILES]
+        if isinstance(record.get("files"), list)
+        else (),
     )
 
 

@@ -59,6 +59,12 @@ class Found:
         return next((part for part in self.parts if part.kind is kind), None)
 
     @property
+    def is_complete(self) -> bool:
+        """Whether nothing more is to come beside it: the record is written last."""
+        kinds = {part.kind for part in self.parts}
+        return PartKind.EMAIL in kinds or {PartKind.SIDE, PartKind.ENVELOPE} <= kinds
+
+    @property
     def size_bytes(self) -> int:
         """Of all parts, as listed."""
         return sum(part.size_bytes or 0 for part in self.parts)
