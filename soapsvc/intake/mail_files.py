@@ -50,9 +50,9 @@ class MboxSource:
         key, _, digest = part.place.partition(" ")
         with self._opened() as box:
             try:
-                if _digest(box, key)[0] != digest:
+                if _digest(box, int(key))[0] != digest:
                     raise Gone  # the file was rewritten meanwhile, and counts differently
-                for piece in _pieces(box, key):
+                for piece in _pieces(box, int(key)):
                     write(piece)
             except KeyError:
                 raise Gone from None
