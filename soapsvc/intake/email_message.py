@@ -24,6 +24,7 @@ _DAMAGED = (
     email_errors.InvalidBase64CharactersDefect,
     email_errors.InvalidBase64LengthDefect,
 )
+_OF_PARSER = (LookupError, ValueError, TypeError, AttributeError, AssertionError, email_errors.MessageError)
 _POLICY = email.policy.compat32  # keeps what it does not understand; values are decoded here, each for itself
 
 
@@ -84,10 +85,17 @@ def read_email(raw: bytes, max_parts: int) -> EmailMessage:
     if announced > _MAX_CONTAINERS:
         raise NotReadable(f"{announced} multiparts or emails inside", f"at most {_MAX_CONTAINERS}")
     try:
-        message = BytesParser(policy=_POLICY).parsebytes(raw)
-        leaves = list(_leaves(message, max_parts))
+        return _taken_apart(BytesParser(policy=_POLICY).parsebytes(raw), max_parts)
+    except NotReadable:
+        raise
     except RecursionError:
         raise NotReadable("parts nested deeper than can be read", f"at most {MAX_DEPTH} levels") from None
+    except _OF_PARSER as error:  # were it not caught, one such email would end each look
+        raise NotReadable(f"MIME that the parser fails on ({type(error).__name__})", "well-formed MIME") from error
+
+
+def _taken_apart(message: Message, max_parts: int) -> EmailMessage:
+    leaves = list(_leaves(message, max_parts))
     text = next((part for part in leaves if _is_text(part)), None)
     header = tuple((name, value) for name in ("Subject", "From", "Date", "Message-ID")
                    if (value := _header(message, name)))  # fmt: skip
@@ -149,7 +157,7 @@ def _header(message: Message, name: str) -> str:
 def _decoded(value: str) -> str:
     """RFC 2047 words decoded, on one line; as sent where they cannot be."""
     value = value[:MAX_HEADER_CHARS]
-    with contextlib.suppress(LookupError, ValueError):
+    with contextlib.suppress(LookupError, ValueError, email_errors.MessageError):
         value = str(make_header(decode_header(value)))
     return " ".join(value.split())
 
