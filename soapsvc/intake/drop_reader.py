@@ -16,6 +16,7 @@ from xml.parsers import expat
 
 from soapsvc.contract.detected_type import HEAD_BYTES, media_type_of
 from soapsvc.contract.push_kind import kind_of
+from soapsvc.inbox.drops import OF_EMAIL
 from soapsvc.intake.email_message import MAX_EMAIL_BYTES, Attachment, EmailMessage, NotReadable, read_email
 from soapsvc.intake.said_values import MAX_SIDE_BYTES, NotASideFile, Said, named, read_lines, read_side_file
 from soapsvc.judge import Judge, Judged
@@ -28,8 +29,6 @@ from soapsvc.wire.http_gate import PUSH_PATH
 from soapsvc.wire.http_messages import RequestHead
 
 TEXT_XML = "text/xml"
-OF_EMAIL = "email"
-"""Segment of what an email's header says; `inbox.drops` knows it too."""
 RECORD, ENVELOPE = "record.json", "envelope.xml"
 """Names of the attachments that are no documents."""
 _HEAD_BYTES = 8192  # the start tag of an envelope is in them

@@ -110,8 +110,7 @@ class Intake:
         found = self._items()
         new = {item: one for item, one in found.items() if item not in ledger}
         fresh = self._settled({item: one for item, one in new.items() if not self._may_grow(one)})
-        self.fresh = len(new) - len(fresh)
-        whole = not self.fresh
+        self.fresh, whole = 0, True
         self._listed = {one.name: (item, one) for item, one in new.items() if len(one.parts) == 1}
         # those with an envelope first: what lies beside them is then known
         for item, one in sorted(
@@ -129,6 +128,8 @@ class Intake:
             else:
                 ledger |= dict.fromkeys((item, *taken.also), _entry(outcome))
             yield outcome
+        self.fresh = sum(item not in ledger and item not in fresh for item in new)
+        whole = whole and not self.fresh
         chosen = fresh if self._how.only_marks else found
         away = self._put_away({item: one for item, one in chosen.items() if self._may_go(ledger.get(item))})
         # what was put away is forgotten too: another file of that name, size and second would be taken for it

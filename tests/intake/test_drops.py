@@ -104,8 +104,11 @@ def test_further_documents_of_a_push_are_no_drops_of_their_own(inbox: Inbox, pla
     place.drop("j/d/one.csv.envelope.xml", message[:first] + second + message[first:])
     files = ["root/j/d/one.csv", "root/j/d/two.csv", "root/j/d/other.csv"]
     place.drop("j/d/one.csv.json", json.dumps({"files": files}).encode())
-    outcomes = inbox.look(place.url)
-    assert [(one.name, one.form) for one in outcomes] == [("j/d/one.csv", "envelope"), ("j/d/other.csv", "file")]
+    inbox.now = replace_clock(place.folder / "j/d/other.csv", 1)
+    taking = inbox.intake(place.url, alone=60)
+    assert [(one.name, one.form) for one in taking.look()] == [("j/d/one.csv", "envelope")]
+    assert taking.fresh == 1
+    assert [(one.name, one.form) for one in inbox.look(place.url)] == [("j/d/other.csv", "file")]
     assert inbox.look(place.url) == []
 
 

@@ -15,7 +15,7 @@ from tests.pushing import envelope, get, listed, post, running_service, soapsvc
 
 REPORT = b"reference,status\nINV-1,Sent\n"
 LARGE = 300_000  # over the size at which a document gets a file of its own
-KILLS = 3
+KILLS = 2
 AT_ONCE = ("--settle", "0", "--alone", "0")
 
 
