@@ -4,7 +4,8 @@
     ├── HttpRefused              the request is not one we read: plain text with a 4xx status
     ├── StoreError
     │   ├── StoreUnavailable     cannot write now: Server fault, the sender keeps the push
-    │   └── NoSuchPush           asked for an id or a document that is not stored
+    │   ├── NoSuchPush           asked for an id or a document that is not stored
+    │   └── AlreadyTakenIn       another intake has taken this in from the backup meanwhile
     ├── ContractError            this WSDL cannot be served: file, line, what is wrong, what would do
     ├── SettingsError            a setting is unknown, contradicts another, or cannot be read
     ├── SendError                the sender could not hand over a push
@@ -64,6 +65,10 @@ class StoreUnavailable(StoreError):
 
 class NoSuchPush(StoreError):
     """No push has this id, or it has no such document."""
+
+
+class AlreadyTakenIn(StoreError):
+    """The ledger has this thing of a backup already; nothing was stored or counted."""
 
 
 class ContractError(SoapsvcError):

@@ -80,18 +80,18 @@ class Judge:
         except HttpRefused as refused:
             raw, refused_at = read_raw(body, spool), arrive()
             deviation = Deviation(refused.rule, refused.where, None, refused.found, refused.wanted)
-            return Judged(refused_at, raw, self._verdict((deviation,), refused_at.source_ip), head=refused)
+            return Judged(refused_at, raw, self.verdict((deviation,), refused_at.source_ip), head=refused)
         names = self._wsdl.document_names
         small, body = _begun(body)
         arrival = None if small is None else arrive()
         if small is not None and arrival is not None and media_type.codec in (None, "utf-8"):
             push = self._read_at_once(small, arrival)
             if push is not None:
-                return Judged(arrival, push.raw, self._verdict(media_type.deviations, arrival.source_ip), push)
+                return Judged(arrival, push.raw, self.verdict(media_type.deviations, arrival.source_ip), push)
         envelope = read_envelope(body, codec=media_type.codec, limits=self._limits, document_names=names, spool=spool)
         arrival = arrival or arrive()
         push, deviations = self._hold_against_the_contract(envelope, arrival)
-        verdict = self._verdict((*media_type.deviations, *envelope.deviations, *deviations), arrival.source_ip)
+        verdict = self.verdict((*media_type.deviations, *envelope.deviations, *deviations), arrival.source_ip)
         return Judged(arrival, envelope.raw, verdict, push)
 
     def _read_at_once(self, body: bytes, arrival: Arrival) -> Push | None:
@@ -125,7 +125,8 @@ class Judge:
         documents = tuple(deviation for document in envelope.documents for deviation in document.deviations)
         return push, (*soap, *schema, *documents, *payload)
 
-    def _verdict(self, deviations: tuple[Deviation, ...], source_ip: str) -> Verdict:
+    def verdict(self, deviations: tuple[Deviation, ...], source_ip: str) -> Verdict:
+        """What follows from these deviations by the degree that holds for the source."""
         conformance = self._settings.conformance_for(source_ip)
         deviations = _bounded(deviations)
         return Verdict(conformance, self._wsdl.sha256, deviations, refused_for(deviations, conformance))

@@ -34,6 +34,17 @@ class PushKind(StrEnum):
     OTHER = "other"
 
 
+class DropForm(StrEnum):
+    """As what something lay at a backup destination."""
+
+    ENVELOPE = "envelope"
+    """With the SOAP envelope as it was, or would have been, pushed: judged as a push is."""
+    FILE = "file"
+    """A report alone; its bytes are what is kept as raw."""
+    EMAIL = "email"
+    """An email with reports attached; the whole of it is what is kept as raw."""
+
+
 @dataclass(frozen=True, slots=True)
 class Deviation:
     """One way in which a push differs from what a rule wants.
@@ -77,18 +88,41 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a push lay that did not come by HTTP.
+
+    source  URL of the backup destination, without secrets
+    name    what lay there: a path below a directory, or number and Message-ID of an email; never used as a path
+    form    as what it lay there
+    at      aware UTC: when it was put there, as far as the place tells
+    """
+
+    source: str
+    name: str
+    form: DropForm
+    at: datetime | None = None
+
+    @property
+    def is_push(self) -> bool:
+        """Whether what lay there is a message of the contract."""
+        return self.form is DropForm.ENVELOPE
+
+
+@dataclass(frozen=True, slots=True)
 class Arrival:
-    """The circumstances under which one HTTP request came in.
+    """The circumstances under which one HTTP request came in, or something was taken in from a backup.
 
     received_at   aware, UTC: when the last byte had arrived
-    source_ip     of the sender: the peer, or what a trusted proxy says of it
+    source_ip     of the sender: the peer, or what a trusted proxy says of it; of what was taken in: origin.source
     http_headers  (name, value) as the server hands them on: names in title case, repeated ones joined by commas;
                   values of those that carry credentials (Authorization, Cookie, X-Api-Key, …) are "***"
+    origin        None: it came by HTTP
     """
 
     received_at: datetime
     source_ip: str
     http_headers: tuple[tuple[str, str], ...] = ()
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +162,8 @@ class Document:
     doctype        DocType as sent: text, PDF, TIFF, …; None: absent
     detected_type  media type that the first bytes tell, e.g. application/pdf; None: not recognised
     charset        CharacterSet as sent, None: absent
-    encoding       how it came: "base64", "text", or "undecodable": then content is what was sent, undecoded
+    encoding       how it came: "base64", "text", or "undecodable": then content is what was sent, undecoded; from a
+                   backup without its envelope: "file" or "attachment"
     content        the decoded bytes
     properties     of this document alone (a document-level extension)
     """
@@ -150,7 +185,7 @@ class Push:
     arrival        how it came in
     raw            every byte of the HTTP request body, as received
     kind           report, fax, cdr or other
-    root           name of the Body's child in Clark notation
+    root           name of the Body's child in Clark notation; "" where there was no message
     job            None: the message names no job
     submit_id      SubmitId or SubmitID, None: absent
     status_code    Status/StatusCode as sent, None: absent
@@ -158,7 +193,8 @@ class Push:
     documents      in the order of the envelope
     properties     of the push, in the order of the envelope
     header_blocks  XPath-like name of each leaf (`Response/ProcessingID`) to its text; passwords replaced by "***"
-    fingerprint    hex SHA-256 of what the Body says, but for the times of the attempt (`contract.fingerprint`)
+    fingerprint    hex SHA-256 of what the Body says, but for the times of the attempt (`contract.fingerprint`); of a
+                   drop without its envelope: of what the drop says
     """
 
     arrival: Arrival
@@ -223,11 +259,39 @@ class InboxDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class Shared:
+    """Another push that has a document of the same bytes, where one of the two came without its envelope.
+
+    same_report  the one with the envelope says all that the other says: job, names and bytes of every document, and
+                 properties
+    """
+
+    push_id: str
+    same_report: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TakenIn:
+    """What the ledger keeps of one thing that lay at a backup, so that it is not read again while it is unchanged.
+
+    source  hex digest of the place
+    item    hex digest of the thing's name there and of what changes when it does
+    also    the same of other files that are part of it
+    """
+
+    source: str
+    item: str
+    also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class InboxRow:
     """One stored push as a list shows it.
 
     properties   canonical name to value; where a name came twice, the last
     deviations   how many the verdict has
+    origin       None: it came by HTTP
+    shares       other pushes with a document of the same bytes (`Shared`)
     """
 
     id: str
@@ -242,6 +306,8 @@ class InboxRow:
     raw_bytes: int
     properties: Mapping[str, str]
     documents: tuple[InboxDocument, ...]
+    origin: Origin | None = None
+    shares: tuple[Shared, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

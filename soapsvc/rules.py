@@ -33,6 +33,7 @@ class Stage(StrEnum):
     SOAP = "soap"
     SCHEMA = "schema"
     PAYLOAD = "payload"
+    BACKUP = "backup"
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,8 +248,22 @@ _PAYLOAD: tuple[Rule, ...] = (
     Rule("PAY-016", Stage.PAYLOAD, _N, "The DocType is that of the document's first bytes.",
          "WSDL DocumentType"),
 )
+_BACKUP: tuple[Rule, ...] = (
+    Rule("BAK-001", Stage.BACKUP, _N, "A report at a backup destination lies there with the envelope that was pushed.",
+         "docs/intake.md; without it nothing can be held against the WSDL"),
+    Rule("BAK-002", Stage.BACKUP, _F, "An email at a backup destination has a report attached.",
+         "RFC 2183; docs/intake.md"),
+    Rule("BAK-003", Stage.BACKUP, _F, "An email is of no more parts, and nested no deeper, than is read here.",
+         "RFC 2046, 5.1; setting max_documents; docs/intake.md"),
+    Rule("BAK-004", Stage.BACKUP, _P, "An attachment decodes to its end.",
+         "RFC 2045, 6"),
+    Rule("BAK-005", Stage.BACKUP, _N, "A side file, where there is one, is a JSON object of at most 1 MiB.",
+         "RFC 8259; docs/intake.md"),
+    Rule("BAK-006", Stage.BACKUP, _F, "An email is no larger than 64 MiB.",
+         "docs/intake.md; mail servers take 25 to 50 MiB"),
+)
 # fmt: on
-_ALL: tuple[Rule, ...] = (*_HTTP, *_XML, *_SOAP, *_SCHEMA, *_PAYLOAD)
+_ALL: tuple[Rule, ...] = (*_HTTP, *_XML, *_SOAP, *_SCHEMA, *_PAYLOAD, *_BACKUP)
 
 RULES: dict[str, Rule] = {rule.id: rule for rule in _ALL}
 """Every rule by its id, in the order of the way in."""

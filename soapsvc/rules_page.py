@@ -31,6 +31,7 @@ _STAGES = {
                          "`http://schemas.xmlsoap.org/soap/actor/next`."),
     Stage.SCHEMA: ("Schema", "The schema of the WSDL in force."),
     Stage.PAYLOAD: ("Payload", "The documents and the properties."),
+    Stage.BACKUP: ("Backup", "What `soapsvc intake` takes in ([intake.md](intake.md)): nobody waits for an answer."),
 }  # fmt: skip
 
 
@@ -47,6 +48,8 @@ def rules_page() -> str:
 def _row(rule: Rule) -> str:
     if rule.severity == "note":
         answer = "taken"
+    elif rule.stage is Stage.BACKUP:
+        answer = "quarantine"
     elif rule.http_status == 500:
         answer = f"fault `{rule.faultcode}`"
     else:

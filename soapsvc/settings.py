@@ -121,6 +121,24 @@ class Settings(BaseSettings):
     quarantine_max_bytes_per_source: Annotated[int, Field(ge=0)] = Field(
         256 * MIB, description="the same for one source address"
     )
+    intake_password: SecretStr | None = Field(
+        None, description="password at the backup that `soapsvc intake` reads, or passphrase of intake_key_file"
+    )
+    intake_password_file: Path | None = Field(None, description="a file whose first line is that password")
+    intake_key_file: Path | None = Field(None, description="private key for a backup at sftp://")
+    intake_known_hosts: Path | None = Field(
+        None, description="host keys for a backup at sftp://, as OpenSSH has them; unset: ~/.ssh/known_hosts"
+    )
+    intake_ca_file: Path | None = Field(
+        None, description="authorities for a backup at ftps:// or imaps://, in PEM; unset: those of the system"
+    )
+    intake_timeout_seconds: Annotated[float, Field(gt=0)] = Field(
+        30, description="a backup that is silent for longer counts as unreachable"
+    )
+    intake_max_items: Annotated[int, Field(ge=1)] = Field(
+        100_000, description="files or emails of a backup that are looked at in one look; the largest that is read "
+        "has max_envelope_bytes"
+    )  # fmt: skip
     log_format: str = Field("text", pattern="^(text|json)$", description="text or json, one line an event, on stderr")
 
     @field_validator("*", mode="before")

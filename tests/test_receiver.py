@@ -18,6 +18,7 @@ from soapsvc.cli.judging_again import judge_again
 from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.inbox.json_forms import row_object
 from soapsvc.inbox.sql_store import SqlStore, open_store
+from soapsvc.intake.drop_reader import DropReader
 from soapsvc.judge import MAX_DEVIATIONS, Judge
 from soapsvc.receiver import Receiver
 from soapsvc.records import Conformance, PushState
@@ -114,7 +115,7 @@ def test_what_is_refused_would_be_refused_for_the_same_once_more(called: Called,
     kept = [called.store.stored(row.id) for row in called.store.rows(state=PushState.QUARANTINED)]
     assert len(kept) >= 5
     for stored in kept:
-        assert not judge_again(called.store, judge, stored.row.id).passed
+        assert not judge_again(called.store, judge, DropReader(called.settings, judge), stored.row.id).passed
         assert called.store.stored(stored.row.id) == stored
 
 

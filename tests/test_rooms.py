@@ -33,9 +33,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sender": FLOOR | {"contract", "targets"},
     "web": FLOOR | {"inbox"},
     "judge": FLOOR | {"wire", "contract"},
+    "intake": FLOOR | {"wire", "contract", "inbox", "judge"},
     "receiver": FLOOR | {"wire", "contract", "inbox", "judge"},
     "serving": FLOOR | {"wire", "contract", "inbox", "web", "receiver", "logs"},
-    "cli": FLOOR | {"wire", "contract", "inbox", "sender", "web", "judge", "receiver", "serving", "logs", "rules_page"},
+    "cli": FLOOR
+    | {"wire", "contract", "inbox", "intake", "sender", "web", "judge", "receiver", "serving", "logs", "rules_page"},
     "__main__": {"cli"},
 }
 OTHERS_MAY_NOT = {

@@ -12,7 +12,8 @@ from soapsvc.records import Conformance, Deviation
 from soapsvc.rules import RULES, Rule, Severity, Stage
 from soapsvc.rules_page import rules_page
 
-PREFIXES = {Stage.HTTP: "HTTP", Stage.XML: "XML", Stage.SOAP: "SOAP", Stage.SCHEMA: "XSD", Stage.PAYLOAD: "PAY"}
+PREFIXES = {Stage.HTTP: "HTTP", Stage.XML: "XML", Stage.SOAP: "SOAP", Stage.SCHEMA: "XSD", Stage.PAYLOAD: "PAY",
+            Stage.BACKUP: "BAK"}  # fmt: skip
 
 
 def test_the_page_is_the_one_printed_from_the_list(checkout: Path) -> None:

@@ -62,6 +62,8 @@ def test_every_setting_is_read_from_the_environment_and_from_the_file(
         "admin_user": ('"me"', "me"), "admin_password_hash": (f'"{HASH}"', HASH), "log_format": ('"json"', "json"),
         "affinity": ('"off"', "off"),
         "documents": ('"file:///d"', "file:///d"), "spool": ('"d"', "d"),
+        "intake_password": ('"secret"', "secret"), "intake_password_file": ('"p"', "p"), "intake_key_file": ('"k"', "k"),
+        "intake_known_hosts": ('"k"', "k"), "intake_ca_file": ('"c"', "c"),
         "processes": ("7", "7"), "threads": ("7", "7"), "max_depth": ("9", "9"),
     }  # fmt: skip
     in_file, in_environment = texts.get(name, ("4321", "4321"))

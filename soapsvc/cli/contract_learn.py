@@ -69,7 +69,7 @@ def _pushes(store: InboxStore) -> Iterator[RawPush]:
     from soapsvc.contract.traffic import RawPush
 
     rows = list(store.rows(limit=None))
-    for stored in still_stored(store, reversed(rows)):
+    for stored in still_stored(store, (row for row in reversed(rows) if row.origin is None or row.origin.is_push)):
         named = (value for name, value in stored.http_headers if name.lower() == "content-type")
         yield RawPush(stored.row.id, partial(_raw, store, stored.row.id), next(named, None))
 

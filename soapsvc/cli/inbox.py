@@ -150,12 +150,14 @@ def reprocess(
         raise click.UsageError("name pushes by their ID, or say --quarantined for all that was refused: one of the two")
     from soapsvc.cli.judging_again import judge_again
     from soapsvc.contract.wsdl_document import WsdlDocument
+    from soapsvc.intake.drop_reader import DropReader
     from soapsvc.judge import Judge
     from soapsvc.settings import load_settings
     from soapsvc.shipped import WSDL_FILE
 
     settings = load_settings({"inbox": inbox_url, **contract}, config)
     judge = Judge(settings, WsdlDocument.load(settings.wsdl or WSDL_FILE))
+    reader = DropReader(settings, judge)
     with opened_with(settings) as store:  # to look at, first: an inbox that is not there is not made
         ids = [_quarantined_id(store, given) for given in push_ids]
         if quarantined:
@@ -167,7 +169,7 @@ def reprocess(
     with opened_with(settings, to_write=True) as store:
         for push_id in dict.fromkeys(ids):
             try:
-                done = judge_again(store, judge, push_id)
+                done = judge_again(store, judge, reader, push_id)
             except NoSuchPush as gone:  # put out meanwhile to make room, or judged by another
                 if not quarantined:
                     complain(str(gone))

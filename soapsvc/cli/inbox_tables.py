@@ -41,7 +41,7 @@ def list_table(rows: Sequence[InboxRow], width: int) -> Table:
         ("id", "received", "state", "kind", "job", "documents", "dev.", "again"),
         (
             (row.id, moment(row.received_at), state(row), row.kind, job(row.job),
-             tuple(map(document, row.documents)) or "-", row.deviations or "-", row.redeliveries or "-")
+             _documents_and_shares(row) or "-", row.deviations or "-", row.redeliveries or "-")
             for row in rows
         ),
         gap=2 if width >= _ROOMY else 1, right=("dev.", "again"),
@@ -90,6 +90,7 @@ def push_page(push: StoredPush) -> Iterator[Table | Text | str]:
         (
             ("id", row.id),
             ("received", f"{moment(row.received_at)} from {row.source_ip}"),
+            *_came_from(row),
             ("state", f"{row.state}, in conflict with {row.conflict_of}" if row.conflict_of else state(row)),
             ("kind", row.kind),
             ("job", job(row.job)),
@@ -154,6 +155,21 @@ def state(row: InboxRow) -> Text:
     if row.conflict_of:
         return text("conflict", "yellow")
     return text(row.state, _STATE_STYLE[row.state])
+
+
+def _came_from(row: InboxRow) -> Iterator[tuple[str, str]]:
+    """Of what did not come by push: what lay where; and the pushes that have a document of the same bytes."""
+    if row.origin is not None:
+        as_what = "with its envelope" if row.origin.is_push else f"not by push: {row.origin.form} without its envelope"
+        yield "taken in", f"{row.origin.name} at {row.origin.source}, put there {moment(row.origin.at)}, {as_what}"
+    for one in row.shares:
+        yield "same report" if one.same_report else "same document", one.push_id
+
+
+def _documents_and_shares(row: InboxRow) -> tuple[str, ...]:
+    told: tuple[str, ...] = () if row.origin is None else (f"from {row.origin.source}",)
+    told += tuple(f"{'same report as' if one.same_report else 'shares with'} {one.push_id}" for one in row.shares)
+    return (*map(document, row.documents), *told)
 
 
 def job(job_id: JobId | None) -> str:

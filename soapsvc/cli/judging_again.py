@@ -7,9 +7,11 @@ from typing import Any
 
 from soapsvc.inbox.failures import not_stored
 from soapsvc.inbox.store import InboxStore
+from soapsvc.intake.drop_reader import DropReader, without_http_notes
 from soapsvc.judge import Judge
 from soapsvc.records import Arrival
 from soapsvc.spool import Spool
+from soapsvc.wire.envelope_reader import read_raw
 from soapsvc.wire.http_gate import PUSH_PATH
 from soapsvc.wire.http_messages import RequestHead
 
@@ -49,17 +51,24 @@ class Outcome:
         return {"id": self.push_id, "outcome": self.outcome, "of": self.of, "refused_for": list(self.refused_for)}
 
 
-def judge_again(store: InboxStore, judge: Judge, push_id: str) -> Outcome:
+def judge_again(store: InboxStore, judge: Judge, reader: DropReader, push_id: str) -> Outcome:
     """Judge the raw bytes of a push in quarantine by what its request's head said of them, and store what follows.
+
+    reader  of what lay at a backup without its envelope
 
     Errors  NoSuchPush: it is not in quarantine (any more); StoreUnavailable: nothing was changed
     """
     stored = store.stored(push_id)
-    arrival = Arrival(stored.row.received_at, stored.row.source_ip, stored.http_headers)
+    origin = stored.row.origin
+    arrival = Arrival(stored.row.received_at, stored.row.source_ip, stored.http_headers, origin)
     head = RequestHead("POST", PUSH_PATH, "", stored.http_headers)
     try:
         with Spool(store.spool_directory) as spool, store.open_raw(push_id) as raw:
-            judged = judge.judge(head, raw, lambda: arrival, spool)
+            if origin is not None and not origin.is_push:
+                judged = reader.kept(read_raw(raw, spool), arrival, spool)
+            else:
+                judged = judge.judge(head, raw, lambda: arrival, spool)
+            judged = judged if origin is None else without_http_notes(judged)
             push = judged.accepted
             if push is None:
                 store.refuse_again(push_id, judged.refused)

@@ -21,6 +21,7 @@ from soapsvc import __version__
 from soapsvc.cli.contract import contract
 from soapsvc.cli.demo import demo
 from soapsvc.cli.inbox import inbox
+from soapsvc.cli.intake import intake
 from soapsvc.cli.output import complain
 from soapsvc.cli.password import password
 from soapsvc.cli.push import push
@@ -59,7 +60,7 @@ def soapsvc() -> None:
     """
 
 
-for command in (demo, serve, push, inbox, contract, ready, password):
+for command in (demo, serve, push, inbox, intake, contract, ready, password):
     soapsvc.add_command(command)
 
 

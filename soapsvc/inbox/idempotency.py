@@ -16,12 +16,15 @@ from soapsvc.records import Push
 
 
 def idempotency_key(push: Push) -> str:
-    """The unique key of a push: `job-`, `processing-` or `raw-` and a hex SHA-256.
+    """The unique key of a push: `job-`, `processing-`, `raw-` or `drop-` and a hex SHA-256.
 
     job         root, XDN, MRN, submit id, and name and type of each document; where there is an MRN
     processing  root and ProcessingID; where there is no MRN
     raw         digest of the request body; where the sender gave neither: then only the same bytes are the same push
+    drop        what lay at a backup without its envelope: all that it says; so a key is never in conflict
     """
+    if push.arrival.origin is not None and not push.arrival.origin.is_push:
+        return "drop-" + push.fingerprint
     xdn, mrn = (_trimmed(push.job.xdn), _trimmed(push.job.mrn)) if push.job else ("", "")
     processing_id = _trimmed(push.processing_id)
     if mrn:

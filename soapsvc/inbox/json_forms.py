@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from soapsvc.records import Deviation, InboxDocument, InboxRow, InboxStats, Property, StoredPush, Verdict
+from soapsvc.records import Deviation, InboxDocument, InboxRow, InboxStats, Origin, Property, StoredPush, Verdict
 
 Object = dict[str, Any]
 
@@ -26,6 +26,8 @@ def row_object(row: InboxRow) -> Object:
         "raw_bytes": row.raw_bytes,
         "properties": dict(row.properties),
         "documents": [_document_object(document) for document in row.documents],
+        "origin": _origin_object(row.origin) if row.origin else None,
+        "shares": [{"id": one.push_id, "same_report": one.same_report} for one in row.shares],
     }
 
 
@@ -66,6 +68,10 @@ def stats_object(stats: InboxStats) -> Object:
         "newest_received_at": _time(stats.newest_received_at),
         "free_bytes": stats.free_bytes,
     }
+
+
+def _origin_object(origin: Origin) -> Object:
+    return {"source": origin.source, "name": origin.name, "form": origin.form.value, "at": _time(origin.at)}
 
 
 def _document_object(document: InboxDocument) -> Object:

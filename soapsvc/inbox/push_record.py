@@ -17,10 +17,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from soapsvc.records import (
+    Arrival,
     Conformance,
     Deviation,
     Document,
+    DropForm,
     InboxDocument,
+    Origin,
     Property,
     Push,
     RefusedPush,
@@ -61,12 +64,12 @@ def unpack(stored: bytes) -> Values:
 
 def record_of(push: Push, verdict: Verdict) -> Values:
     """The record of an accepted push."""
-    return _with_push(push, verdict, push.arrival.http_headers)
+    return _with_push(push, verdict, push.arrival)
 
 
 def record_of_refused(refused: RefusedPush) -> Values:
     """The record of refused input: whatever could be read of it."""
-    return _with_push(refused.push, refused.verdict, refused.arrival.http_headers)
+    return _with_push(refused.push, refused.verdict, refused.arrival)
 
 
 def after(values: Values, earlier: Values, judged_at: datetime) -> Values:
@@ -83,6 +86,15 @@ def verdict_of(values: Mapping[str, Any]) -> Verdict:
 def history_of(values: Mapping[str, Any]) -> tuple[tuple[datetime, Verdict], ...]:
     """Those before it, each with its time, oldest first."""
     return tuple((datetime.fromisoformat(one["at"]), _read_verdict(one)) for one in values.get("history", ()))
+
+
+def origin_of(values: Mapping[str, Any]) -> Origin | None:
+    """Where it lay that did not come by HTTP."""
+    kept = values.get("origin")
+    if kept is None:
+        return None
+    at = datetime.fromisoformat(kept["at"]) if "at" in kept else None
+    return Origin(kept["source"], kept["name"], DropForm(kept["form"]), at)
 
 
 def properties_of(values: Mapping[str, Any]) -> tuple[Property, ...]:
@@ -121,8 +133,10 @@ def storable(value: str | None) -> str | None:
 # What says nothing (None, "", an empty list) is left out of a record: there are twenty properties in each push.
 
 
-def _with_push(push: Push | None, verdict: Verdict, http_headers: Iterable[tuple[str, str]]) -> Values:
-    values: Values = {"verdict": _verdict_values(verdict), "http_headers": list(http_headers)}
+def _with_push(push: Push | None, verdict: Verdict, arrival: Arrival) -> Values:
+    values: Values = {"verdict": _verdict_values(verdict), "http_headers": list(arrival.http_headers)}
+    if arrival.origin is not None:
+        values["origin"] = _origin_values(arrival.origin)
     if push is None:
         return values
     return values | _told(
@@ -139,6 +153,11 @@ def _with_push(push: Push | None, verdict: Verdict, http_headers: Iterable[tuple
 
 def _told(values: Values) -> Values:
     return {name: value for name, value in values.items() if value}
+
+
+def _origin_values(origin: Origin) -> Values:
+    values = {"source": storable(origin.source), "name": storable(origin.name), "form": origin.form.value}
+    return values if origin.at is None else values | {"at": origin.at.astimezone(UTC).isoformat()}
 
 
 def _verdict_values(verdict: Verdict) -> Values:

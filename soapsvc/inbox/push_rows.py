@@ -48,12 +48,14 @@ class NewPush:
     contents  rows: each content once, whatever number of documents hold it; the small ones with their bytes
     large     those contents that need a file and have none yet
     file_id   by which these files are named
+    drop      digests of the documents of a push that came without its envelope, empty ones left out
     """
 
     push: Values
     contents: list[Values]
     large: tuple[Content, ...]
     file_id: str
+    drop: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -120,7 +122,9 @@ def accepted_push(push: Push, verdict: Verdict) -> NewPush:
         "record": push_record.pack(push_record.record_of(push, verdict)),
         "envelope": envelope,
     }  # fmt: skip
-    return _new(values, contents)
+    origin = push.arrival.origin
+    drop = () if origin is None or origin.is_push else tuple(one.sha256 for one in distinct if one.size_bytes)
+    return _new(values, contents, drop)
 
 
 def quarantined_push(refused: RefusedPush) -> NewPush:
@@ -173,10 +177,11 @@ def _inbox_row(row: RowMapping, record: Values) -> InboxRow:
         raw_bytes=row["raw_bytes"],
         properties={one["name"]: one["value"] for one in record.get("properties", ())},
         documents=push_record.documents_of(record),
+        origin=push_record.origin_of(record),
     )
 
 
-def _new(values: Values, contents: dict[int, Content]) -> NewPush:
+def _new(values: Values, contents: dict[int, Content], drop: tuple[str, ...] = ()) -> NewPush:
     push_id = values["id"]
     return NewPush(
         push=values,
@@ -193,6 +198,7 @@ def _new(values: Values, contents: dict[int, Content]) -> NewPush:
         ],
         large=tuple(content for content in contents.values() if not is_inline(content)),
         file_id=push_id,
+        drop=drop,
     )
 
 

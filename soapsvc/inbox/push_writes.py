@@ -19,7 +19,16 @@ from soapsvc.inbox import push_record
 from soapsvc.inbox.content_files import Key
 from soapsvc.inbox.driver_statements import add_to_totals, insert_new_keys, insert_rows
 from soapsvc.inbox.push_rows import NewPush
-from soapsvc.inbox.tables import ARRIVALS, CONTENTS, KEYS, PROBE, PUSHES, QUARANTINE_USE, TOTAL_SLOTS
+from soapsvc.inbox.tables import (
+    ARRIVALS,
+    CONTENTS,
+    DROP_DOCUMENTS,
+    KEYS,
+    PROBE,
+    PUSHES,
+    QUARANTINE_USE,
+    TOTAL_SLOTS,
+)
 from soapsvc.records import Accepted, PushState
 
 ARRIVALS_KEPT = 1000  # redeliveries of one push that are kept with time and source; the count goes on
@@ -79,8 +88,16 @@ def store_all(connection: Connection, pushes: Sequence[NewPush]) -> list[Accepte
 def count_redelivery(connection: Connection, new: NewPush) -> Accepted | None:
     """The stored push that has the same key and content, counted once more; None: there is none."""
     found = connection.execute(same_push(new)).mappings().first()
-    if found is None:
-        return None
+    return None if found is None else _count(connection, found, new)
+
+
+def count_as(connection: Connection, push_id: str, new: NewPush) -> Accepted | None:
+    """The stored push of that id, counted once more for what is known to be the same; None: there is none."""
+    found = connection.execute(select(*_SAME_PUSH).where(PUSHES.c.id == push_id)).mappings().first()
+    return None if found is None else _count(connection, found, new)
+
+
+def _count(connection: Connection, found: RowMapping, new: NewPush) -> Accepted:
     one = PUSHES.c.id == found["id"]
     connection.execute(update(PUSHES).where(one).values(redeliveries=PUSHES.c.redeliveries + 1))
     n = connection.execute(select(PUSHES.c.redeliveries).where(one)).scalar_one()
@@ -220,6 +237,8 @@ def _insert_accepted(connection: Connection, pushes: Sequence[NewPush]) -> None:
 def _insert_whole(connection: Connection, pushes: Sequence[NewPush]) -> None:
     insert_rows(connection, PUSHES, [new.push for new in pushes])
     insert_rows(connection, CONTENTS, [content for new in pushes for content in new.contents])
+    drops = [{"sha256": sha256, "push_id": new.id} for new in pushes for sha256 in new.drop]
+    insert_rows(connection, DROP_DOCUMENTS, drops)
 
 
 def _add_to_totals(connection: Connection, **sums: int) -> None:

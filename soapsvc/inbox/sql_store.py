@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from threading import Event, Lock, Thread
@@ -23,7 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from soapsvc.clock import Clock, utc_now
 from soapsvc.errors import NoSuchPush, StoreError
-from soapsvc.inbox import push_writes
+from soapsvc.inbox import drops, intake_ledger, push_writes
 from soapsvc.inbox.content_files import Key, SpoolDirectory, clear_dead_spools
 from soapsvc.inbox.database import Database, beside, inbox_url, make_directory, sqlite_path
 from soapsvc.inbox.failures import CommitInDoubt, InboxDamaged, describe, lost, not_stored, not_usable
@@ -50,6 +50,7 @@ from soapsvc.records import (
     PushState,
     RefusedPush,
     StoredPush,
+    TakenIn,
     Verdict,
 )
 
@@ -156,7 +157,32 @@ class SqlStore:
             self._acknowledged.append(accepted.id)
         return accepted
 
-    def quarantine(self, refused: RefusedPush) -> str | None:
+    def take_in(self, push: Push, verdict: Verdict, taken: TakenIn) -> Accepted:
+        new = accepted_push(push, verdict)
+        with self._placed(new):
+            key = str(new.push["idempotency_key"])
+            accepted = self._writer.commit(lambda connection: self._take_in(connection, new, taken), key)
+        if accepted.redelivery:
+            self._files.remove(_file_keys(new))
+        else:
+            self._acknowledged.append(accepted.id)
+        return accepted
+
+    def take_in_refused(self, refused: RefusedPush, taken: TakenIn) -> str | None:
+        kept = self.quarantine(refused, taken)
+        if kept is None:
+            note = intake_ledger.note
+            self._writer.commit(lambda connection: note(connection, taken, intake_ledger.REFUSED, self._clock()))
+        return kept
+
+    def taken_in(self, source: str) -> dict[str, str]:
+        with self._reading(patiently=True) as connection:
+            return intake_ledger.outcomes(connection, source)
+
+    def keep_ledger(self, source: str, gone: list[str], state: str | None) -> None:
+        self._writer.commit(lambda connection: intake_ledger.keep(connection, source, gone, state, self._clock()))
+
+    def quarantine(self, refused: RefusedPush, taken: TakenIn | None = None) -> str | None:
         new = quarantined_push(refused)
         size = new.push["kept_bytes"]
         if size > self._room.smallest:
@@ -167,7 +193,7 @@ class SqlStore:
             raise not_stored(OSError(errno.ENOSPC, "no room for refused input"), "quarantine")
         with self._placed(new):
             while True:
-                done = self._writer.commit(lambda connection: self._keep_refused(connection, new, room))
+                done = self._writer.commit(lambda connection: self._keep_refused(connection, new, room, taken))
                 self._files.remove(list(done.evicted))
                 if done.kept:
                     return new.id
@@ -246,7 +272,8 @@ class SqlStore:
             if row is None:
                 raise _no_such_push(push_id)
             again = select(ARRIVALS).where(ARRIVALS.c.push_id == push_id).order_by(ARRIVALS.c.n)
-            return stored_push(row, connection.execute(again).mappings())
+            found = stored_push(row, connection.execute(again).mappings())
+            return replace(found, row=drops.with_shares(connection, [found.row])[0])
 
     def open_document(self, push_id: str, n: int) -> BinaryIO:
         with self._reading() as connection:
@@ -296,8 +323,18 @@ class SqlStore:
         self._files.named(connection, keys)
         return stored
 
-    def _keep_refused(self, connection: Connection, new: NewPush, room: push_writes.Room) -> push_writes.Quarantining:
+    def _take_in(self, connection: Connection, new: NewPush, taken: TakenIn) -> Accepted:
+        intake_ledger.note(connection, taken, PushState.ACCEPTED, new.push["received_at"])
+        same = drops.same_report(connection, new)
+        counted = None if same is None else push_writes.count_as(connection, same, new)
+        return counted or self._store_all(connection, [new])[0]
+
+    def _keep_refused(
+        self, connection: Connection, new: NewPush, room: push_writes.Room, taken: TakenIn | None
+    ) -> push_writes.Quarantining:
         done = push_writes.keep_refused(connection, new, room)
+        if done.kept and taken is not None:
+            intake_ledger.note(connection, taken, PushState.QUARANTINED, new.push["received_at"])
         if done.kept:
             self._files.named(connection, _file_keys(new))
         self._files.unnamed(connection, list(done.evicted))
@@ -325,7 +362,8 @@ class SqlStore:
     def _page(self, limit: int, state: PushState | None, before_id: str | None) -> list[InboxRow]:
         query = page_query(limit, state, before_id)
         with self._reading() as connection:
-            return [inbox_row(row) for row in connection.execute(query).mappings()]
+            rows = [inbox_row(row) for row in connection.execute(query).mappings()]
+            return drops.with_shares(connection, rows)
 
     def _open_content(self, connection: Connection, push_id: str, sha256: str, what: str) -> BinaryIO:
         one = select(CONTENTS.c.inline, CONTENTS.c.size_bytes, CONTENTS.c.file_id).where(

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from soapsvc.records import Accepted, InboxRow, InboxStats, Push, PushState, RefusedPush, StoredPush, Verdict
+from soapsvc.records import (
+    Accepted,
+    InboxRow,
+    InboxStats,
+    Push,
+    PushState,
+    RefusedPush,
+    StoredPush,
+    TakenIn,
+    Verdict,
+)
 
 
 class InboxStore(Protocol):
@@ -34,6 +44,23 @@ class InboxStore(Protocol):
         been read anew from its raw bytes; what it was refused for becomes its history. A redelivery of what is stored
         already is counted there, and its own id is no more. Errors: NoSuchPush: it is not in quarantine (any more);
         StoreUnavailable: it still is."""
+
+    def take_in(self, push: Push, verdict: Verdict, taken: TakenIn) -> Accepted:
+        """accept() of what lay at a backup, with its entry in the ledger in the same transaction. A drop that says
+        nothing but what a stored push says is a redelivery of that push (drops.py). Errors: StoreUnavailable;
+        AlreadyTakenIn."""
+
+    def take_in_refused(self, refused: RefusedPush, taken: TakenIn) -> str | None:
+        """quarantine() of what lay at a backup, with its entry; the entry is made also for what is larger alone than
+        what may be kept. Errors: as of take_in()."""
+
+    def taken_in(self, source: str) -> Mapping[str, str]:
+        """What the ledger has of a place: the digest of each item, and `accepted`, `quarantined` or `refused` (and not
+        kept). Errors: StoreUnavailable."""
+
+    def keep_ledger(self, source: str, gone: list[str], state: str | None) -> None:
+        """Remove entries whose items are not there any more, and note the place's state, all of which was taken in.
+        Errors: StoreUnavailable."""
 
     def refuse_again(self, push_id: str, refused: RefusedPush) -> None:
         """Replace the verdict of a push in quarantine; one that differs becomes its history. Errors: as above."""

@@ -32,7 +32,7 @@ from soapsvc.inbox.push_id import ID_CHARS
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_KEY_KINDS = {kind[:1].encode(): kind for kind in ("job", "processing", "raw")}  # idempotency.py
+_KEY_KINDS = {kind[:1].encode(): kind for kind in ("job", "processing", "raw", "drop")}  # idempotency.py
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -189,6 +189,24 @@ QUARANTINE_USE = Table(
     METADATA,
     Column("source_ip", Text, primary_key=True),  # "*": all of them together
     Column("kept_bytes", BigInteger, nullable=False),
+)
+
+DROP_DOCUMENTS = Table(  # of pushes that came from a backup without their envelope, by digest (drops.py)
+    "drop_documents",
+    METADATA,
+    Column("sha256", Digest(), primary_key=True),
+    Column("push_id", PUSH_ID, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+TAKEN_IN = Table(  # what lay at backups and was taken in (intake_ledger.py)
+    "taken_in",
+    METADATA,
+    Column("source", Digest(), primary_key=True),
+    Column("item", Digest(), primary_key=True),
+    Column("taken_at", UtcTime(), nullable=False),
+    Column("outcome", String(16), nullable=False),  # see there
+    sqlite_with_rowid=False,
 )
 
 INBOX = Table(

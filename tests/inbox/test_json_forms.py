@@ -37,6 +37,8 @@ def test_the_object_of_the_list(open_inbox: OpenStore) -> None:
                 "encoding": "base64",
             }
         ],
+        "origin": None,
+        "shares": [],
     }
 
 

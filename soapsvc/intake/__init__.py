@@ -1,0 +1,1 @@
+"""Takes what a sender dropped at its backup destination into the same inbox as what is pushed."""
