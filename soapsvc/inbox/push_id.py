@@ -13,6 +13,7 @@ ID_CHARS = TIME_CHARS + RANDOM_CHARS
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # in the order of its bytes; i, l, o, u left out for readers
 ID_PATTERN = f"[{_ALPHABET}]{{{ID_CHARS}}}"
 _SHAPE, _PART = re.compile(ID_PATTERN), re.compile(f"[{_ALPHABET}]{{1,{ID_CHARS}}}")
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]  # of ten bits
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -40,8 +41,8 @@ def may_be_part(text: str) -> bool:
 
 
 def _digits(number: int, length: int) -> str:
-    chars = []
-    for _ in range(length):
-        chars.append(_ALPHABET[number & 31])
-        number >>= 5
-    return "".join(reversed(chars))
+    pairs = []
+    for _ in range(0, length, 2):
+        pairs.append(_PAIRS[number & 1023])
+        number >>= 10
+    return "".join(reversed(pairs))[-length:]
