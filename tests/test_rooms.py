@@ -21,6 +21,10 @@ FLOOR = {
     "errors",
     "settings",
     "shipped",
+    "states",
+    "delivery_records",
+    "delivery_settings",
+    "password_hashes",
 }
 MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(FLOOR, FLOOR),
@@ -30,12 +34,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "contract": FLOOR | {"wire"},
     "inbox": FLOOR,
     "targets": FLOOR,
+    "delivery": FLOOR | {"inbox", "targets"},
+    "worker": FLOOR | {"inbox", "delivery", "targets"},
     "sender": FLOOR | {"contract", "targets"},
     "web": FLOOR | {"inbox"},
     "judge": FLOOR | {"wire", "contract"},
     "receiver": FLOOR | {"wire", "contract", "inbox", "judge"},
-    "serving": FLOOR | {"wire", "contract", "inbox", "web", "receiver", "logs"},
-    "cli": FLOOR | {"wire", "contract", "inbox", "sender", "web", "judge", "receiver", "serving", "logs", "rules_page"},
+    "serving": FLOOR | {"wire", "contract", "inbox", "web", "receiver", "logs", "worker"},
+    "cli": FLOOR | {"worker", "wire", "contract", "inbox", "sender", "web", "judge", "receiver", "serving", "logs", "rules_page"},
     "__main__": {"cli"},
 }
 OTHERS_MAY_NOT = {

@@ -16,7 +16,9 @@ from sqlalchemy import Connection, text
 
 from soapsvc.inbox.push_id import first_id_of
 
-PARTITIONED = {"pushes": "id", "contents": "push_id", "arrivals": "push_id"}
+PARTITIONED = {
+    "pushes": "id", "contents": "push_id", "arrivals": "push_id", "deliveries": "push_id", "attempts": "push_id",
+}  # fmt: skip
 WEEKS_AHEAD = 4  # made beforehand; a receiver looks each hour
 
 _WEEK = timedelta(weeks=1)

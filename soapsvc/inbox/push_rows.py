@@ -48,12 +48,14 @@ class NewPush:
     contents  rows: each content once, whatever number of documents hold it; the small ones with their bytes
     large     those contents that need a file and have none yet
     file_id   by which these files are named
+    deliveries  names of the targets that it is queued for
     """
 
     push: Values
     contents: list[Values]
     large: tuple[Content, ...]
     file_id: str
+    deliveries: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -64,6 +66,9 @@ class NewPush:
         """As it is in the record."""
         verdict: Values = push_record.unpack(self.push["record"])["verdict"]
         return verdict
+
+    def queued_for(self, targets: tuple[str, ...]) -> NewPush:
+        return replace(self, deliveries=targets) if targets else self
 
     def in_conflict_with(self, first_id: str) -> NewPush:
         return replace(self, push={**self.push, "conflict_of": first_id})

@@ -18,6 +18,7 @@ from soapsvc.errors import NoSuchPush
 from soapsvc.inbox import push_record
 from soapsvc.inbox.content_files import Key
 from soapsvc.inbox.driver_insert import insert_new_keys, insert_rows
+from soapsvc.inbox.outbox_writes import queue
 from soapsvc.inbox.push_rows import NewPush
 from soapsvc.inbox.tables import ARRIVALS, CONTENTS, KEYS, PROBE, PUSHES, QUARANTINE_USE, TOTAL_SLOTS, TOTALS
 from soapsvc.records import Accepted, PushState
@@ -208,6 +209,7 @@ def _insert_accepted(connection: Connection, pushes: Sequence[NewPush]) -> None:
     if not pushes:
         return
     _insert_whole(connection, pushes)
+    queue(connection, [(new.id, to, new.push["received_at"]) for new in pushes for to in new.deliveries])
     _add_to_totals(
         connection,
         accepted=len(pushes),

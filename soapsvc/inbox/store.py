@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from soapsvc.inbox.outbox import Outbox
 from soapsvc.records import Accepted, InboxRow, InboxStats, Push, PushState, RefusedPush, StoredPush, Verdict
 
 
@@ -20,6 +21,10 @@ class InboxStore(Protocol):
     @property
     def spool_directory(self) -> Path:
         """On the store's own file system: where request bodies and documents lie until they are stored."""
+
+    @property
+    def outbox(self) -> Outbox:
+        """The deliveries of what is accepted; they are queued by the transaction that stores a push."""
 
     def accept(self, push: Push, verdict: Verdict) -> Accepted:
         """Store a push with its raw bytes and verdict; a redelivery is counted, other content under the same
