@@ -30,24 +30,25 @@ MAY_IMPORT: dict[str, set[str]] = {
     "contract": FLOOR | {"wire"},
     "inbox": FLOOR,
     "targets": FLOOR,
-    "sender": FLOOR | {"contract", "targets"},
+    "sender": FLOOR | {"wire", "contract", "targets"},
     "web": FLOOR | {"inbox"},
     "judge": FLOOR | {"wire", "contract"},
     "receiver": FLOOR | {"wire", "contract", "inbox", "judge"},
     "serving": FLOOR | {"wire", "contract", "inbox", "web", "receiver", "logs"},
-    "cli": FLOOR | {"wire", "contract", "inbox", "sender", "web", "judge", "receiver", "serving", "logs", "rules_page"},
+    "cli": FLOOR
+    | {"wire", "contract", "inbox", "targets", "sender", "web", "judge", "receiver", "serving", "logs", "rules_page"},
     "__main__": {"cli"},
 }
 OTHERS_MAY_NOT = {
     "spyne": {"contract"},
     "sqlalchemy": {"inbox"},
     "alembic": {"inbox"},
-    "zeep": {"sender"},
+    "zeep": {"targets", "sender"},
     "flask": {"web"},
     "waitress": {"serving"},
     "click": {"cli"},
     "rich": {"cli"},
-    "lxml": {"wire", "contract", "sender"},
+    "lxml": {"wire", "contract", "targets", "sender"},
 }
 
 
