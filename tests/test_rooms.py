@@ -35,25 +35,27 @@ MAY_IMPORT: dict[str, set[str]] = {
     "inbox": FLOOR,
     "targets": FLOOR,
     "delivery": FLOOR | {"inbox", "targets"},
-    "worker": FLOOR | {"inbox", "delivery", "targets"},
-    "sender": FLOOR | {"contract", "targets"},
+    "worker": FLOOR | {"inbox", "delivery", "logs"},
+    "sender": FLOOR | {"wire", "contract", "targets"},
     "web": FLOOR | {"inbox"},
     "judge": FLOOR | {"wire", "contract"},
     "receiver": FLOOR | {"wire", "contract", "inbox", "judge"},
-    "serving": FLOOR | {"wire", "contract", "inbox", "web", "receiver", "logs", "worker"},
-    "cli": FLOOR | {"worker", "wire", "contract", "inbox", "sender", "web", "judge", "receiver", "serving", "logs", "rules_page"},
+    "serving": FLOOR | {"wire", "contract", "inbox", "web", "receiver", "worker", "logs"},
+    "cli": FLOOR
+    | {"wire", "contract", "inbox", "targets", "sender", "web", "judge", "receiver", "serving", "logs", "rules_page"}
+    | {"delivery", "worker"},
     "__main__": {"cli"},
 }
 OTHERS_MAY_NOT = {
     "spyne": {"contract"},
     "sqlalchemy": {"inbox"},
     "alembic": {"inbox"},
-    "zeep": {"sender"},
+    "zeep": {"targets", "sender"},
     "flask": {"web"},
     "waitress": {"serving"},
     "click": {"cli"},
     "rich": {"cli"},
-    "lxml": {"wire", "contract", "sender"},
+    "lxml": {"wire", "contract", "targets", "sender"},
 }
 
 
