@@ -40,7 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "web": FLOOR | {"inbox"},
     "judge": FLOOR | {"wire", "contract"},
     "receiver": FLOOR | {"wire", "contract", "inbox", "judge"},
-    "serving": FLOOR | {"wire", "contract", "inbox", "web", "receiver", "worker", "logs"},
+    "serving": FLOOR | {"wire", "contract", "inbox", "delivery", "web", "receiver", "worker", "logs"},
     "cli": FLOOR
     | {"wire", "contract", "inbox", "targets", "sender", "web", "judge", "receiver", "serving", "logs", "rules_page"}
     | {"delivery", "worker"},

@@ -172,10 +172,15 @@ class Database:
             with self.writer.connect() as connection:
                 bring_up_to_date(connection)
             return
+        with self.patient_engine() as engine, engine.connect() as connection:
+            bring_up_to_date(connection)
+
+    @contextmanager
+    def patient_engine(self) -> Iterator[Engine]:
+        """Of a database server: a connection whose transactions take their time. No sender may wait for them."""
         engine = server_engine(self._url, 1, server_database.MIGRATION_LIMITS, writes=True)
         try:
-            with engine.connect() as connection:
-                bring_up_to_date(connection)
+            yield engine
         finally:
             engine.dispose()
 

@@ -96,11 +96,15 @@ class Outbox:
             self._told += 1
             self._news.notify_all()
 
-    def wait(self, heard: int, seconds: float) -> int:
-        """Wait until something was told after `heard`, or that long; what has been told till then."""
+    @property
+    def heard(self) -> int:
+        """What has been told till now, for wait()."""
+        return self._told
+
+    def wait(self, heard: int, seconds: float) -> None:
+        """Wait until something was told after `heard`, or that long."""
         with self._news:
             self._news.wait_for(lambda: self._told != heard, seconds)
-            return self._told
 
     # -- what operators ask ----------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ Each function is handed the connection of a transaction that another one commits
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -162,6 +162,34 @@ def refuse_again(connection: Connection, new: NewPush) -> None:
     new = new.after(kept, _file_of_raw(left, kept)).in_quarantine()
     _add_use(connection, kept["source_ip"], new.push["kept_bytes"])
     _insert_whole(connection, [new])
+
+
+def lock_quarantine(connection: Connection) -> None:
+    """Nobody else changes the quarantine until this transaction ends."""
+    _add_use(connection, _ALL_SOURCES, 0)
+
+
+def count_removed(connection: Connection, removed: Sequence[Any]) -> None:
+    """Sums and quarantine without pushes that were removed.
+
+    removed  rows of `pushes`, or sums of such rows with `pushes`, their number, and `conflicts`
+    """
+    rows = [row if isinstance(row, Mapping) else row._mapping for row in removed]
+    accepted = [row for row in rows if row["state"] == PushState.ACCEPTED.value]
+    if accepted:
+        _add_to_totals(
+            connection,
+            accepted=-sum(row.get("pushes", 1) for row in accepted),
+            documents=-sum(row["documents"] for row in accepted),
+            document_bytes=-sum(row["document_bytes"] for row in accepted),
+            redeliveries=-sum(row["redeliveries"] for row in accepted),
+            conflicts=-sum(
+                row["conflicts"] if "conflicts" in row else row["conflict_of"] is not None for row in accepted
+            ),
+        )
+    for row in rows:
+        if row["state"] == PushState.QUARANTINED.value:
+            _add_use(connection, row["source_ip"], -row["kept_bytes"])
 
 
 def probe(connection: Connection, now: datetime) -> None:

@@ -42,6 +42,7 @@ from soapsvc.inbox.push_rows import (
     quarantined_push,
     stored_push,
 )
+from soapsvc.inbox.retention import Retention
 from soapsvc.inbox.tables import ARRIVALS, CONTENTS, PUSHES, TOTALS
 from soapsvc.records import (
     Accepted,
@@ -124,6 +125,7 @@ class SqlStore:
         )
         self._outbox_writer = OutboxWriter(database, self._writer)
         self.outbox = Outbox(database, self._outbox_writer, clock)
+        self.retention = Retention(database, self._outbox_writer, contents, clock)
         self._acknowledged: deque[str] = deque(maxlen=READ_BACK)
         self._doubtful: list[Key] = []  # files of pushes whose commit may or may not have taken place
         self._doubtful_lock = Lock()

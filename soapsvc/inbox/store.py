@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from soapsvc.inbox.outbox import Outbox
+from soapsvc.inbox.retention import Retention
 from soapsvc.records import Accepted, InboxRow, InboxStats, Push, PushState, RefusedPush, StoredPush, Verdict
 
 
@@ -25,6 +26,10 @@ class InboxStore(Protocol):
     @property
     def outbox(self) -> Outbox:
         """The deliveries of what is accepted; they are queued by the transaction that stores a push."""
+
+    @property
+    def retention(self) -> Retention:
+        """Removes what is old, and keeps what is held."""
 
     def accept(self, push: Push, verdict: Verdict) -> Accepted:
         """Store a push with its raw bytes and verdict; a redelivery is counted, other content under the same
