@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import socket
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the IPv4 address is the last 32 bits
+_PROTOCOLS = IPv4Network("192.0.0.0/24")  # RFC 6890: Python knows parts of it alone
 _IPV4_COMPATIBLE = IPv6Network("::/96")
 
 
@@ -14,7 +15,7 @@ def is_public(address: str) -> bool:
     reserved, nor an IPv6 form that carries one of these (mapped, 6to4, NAT64)."""
     ip = ip_address(address.partition("%")[0])
     if isinstance(ip, IPv4Address):
-        return ip.is_global and not ip.is_multicast and not ip.is_reserved
+        return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip in _PROTOCOLS)
     inner = _carried(ip)
     if inner is not None:
         return is_public(str(inner))

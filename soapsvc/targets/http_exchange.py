@@ -103,7 +103,9 @@ def post(
                 timeout=(deadline.left(options.connect_seconds), deadline.left()),
             )  # fmt: skip
             with answer:
-                content = answer.raw.read(ANSWER_BYTES + 1, decode_content=False)
+                content = _read(answer)
+        if deadline.passed:
+            raise _no_answer(target)
     except requests.exceptions.InvalidURL as error:
         raise DeliveryFailed(f"{target.shown} is no URL that HTTP can use", may_repeat=False) from error
     except requests.exceptions.SSLError as error:
@@ -121,6 +123,14 @@ def post(
             f"HTTP {answer.status_code}: {target.shown} answers with more than {ANSWER_BYTES} bytes", may_repeat=True
         )
     return HttpAnswer(answer.status_code, answer.reason or "", answer.headers, content, answer.encoding)
+
+
+def _read(answer: requests.Response) -> bytes:
+    """To its end, where urllib3 tells whether it was cut; of an answer that is too long, more than ANSWER_BYTES."""
+    content = bytearray()
+    while len(content) <= ANSWER_BYTES and (piece := answer.raw.read(65536, decode_content=False)):
+        content += piece
+    return bytes(content)
 
 
 def _no_answer(target: HttpTarget) -> DeliveryFailed:
@@ -255,4 +265,5 @@ def _innermost(error: BaseException) -> BaseException:
 def _reason(error: Exception) -> str:
     """What went wrong without requests' own nesting of objects."""
     inner = _innermost(error)
-    return str(getattr(inner, "verify_message", None) or getattr(inner, "strerror", None) or inner)
+    told = str(getattr(inner, "verify_message", None) or getattr(inner, "strerror", None) or inner)
+    return " ".join(told.split())[:LINE_CHARS]

@@ -53,7 +53,7 @@ def mail_of(
 
 def message_id(push: OutgoingPush, domain: str) -> str:
     """Made of the push's id alone, so that whoever gets it twice can tell."""
-    return f"<{hashlib.sha256(push.id.encode()).hexdigest()[:32]}@{domain or 'localhost'}>"
+    return f"<{hashlib.sha256(push.id.encode('utf-8', 'replace')).hexdigest()[:32]}@{domain or 'localhost'}>"
 
 
 def _subject(push: OutgoingPush) -> str:
@@ -68,7 +68,7 @@ def _job(push: OutgoingPush) -> str:
 def _text(push: OutgoingPush, names: Sequence[str]) -> str:
     """What people read: the push, its properties, its documents."""
     facts = [
-        ("Push", push.id),
+        ("Push", _line(push.id, SUBJECT_CHARS)),
         ("Kind", push.kind.value),
         ("Job", _job(push) or "-"),
         ("Received", f"{push.received_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"),

@@ -54,6 +54,8 @@ def as_os_error() -> Iterator[None]:
         yield
     except (OSError, SettingsError):
         raise
+    except EOFError as error:
+        raise OSError("the connection was closed") from error
     except Exception as error:
         if type(error).__module__.split(".")[0] in ("ftplib", "botocore", "aiobotocore", "aiohttp", "s3fs"):
             raise OSError(" ".join(str(error).split()) or type(error).__name__) from error

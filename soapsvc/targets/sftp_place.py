@@ -88,8 +88,12 @@ class SftpPlace:
     def _named(self, part: str, path: str) -> bool:
         """The rename of SFTP's own, which does not replace what is there (fsspec uses one that does)."""
         if self.size_bytes(path) is None:
-            self._files.ftp.rename(self._at(part), self._at(path))
-            return True
+            try:
+                self._files.ftp.rename(self._at(part), self._at(path))
+                return True
+            except OSError:
+                if self.size_bytes(path) is None:
+                    raise
         self._files.ftp.remove(self._at(part))
         return False
 
