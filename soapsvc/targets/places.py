@@ -7,8 +7,12 @@ import hashlib
 import os
 import secrets
 import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
+
+from soapsvc.errors import SettingsError
 
 PIECE_BYTES = 1024 * 1024
 
@@ -30,6 +34,32 @@ class Place(Protocol):
 
     def close(self) -> None:
         """Let go of the connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where a site is and who we are there; `root` is absolute, or empty for where a login leads."""
+
+    host: str
+    port: int | None
+    root: str
+    user: str | None
+    password: str | None = field(repr=False)
+
+
+@contextlib.contextmanager
+def as_os_error() -> Iterator[None]:
+    """Whatever a client library raises as OSError, so that it is a failure of the target and not of ours."""
+    try:
+        yield
+    except (OSError, SettingsError):
+        raise
+    except EOFError as error:
+        raise OSError("the connection was closed") from error
+    except Exception as error:
+        if type(error).__module__.split(".")[0] in ("ftplib", "botocore", "aiobotocore", "aiohttp", "s3fs"):
+            raise OSError(" ".join(str(error).split()) or type(error).__name__) from error
+        raise
 
 
 def part_name(path: str) -> str:
