@@ -11,7 +11,6 @@ import structlog
 from soapsvc.delivery.dispatcher import Dispatcher
 from soapsvc.delivery.entry_target import open_entry
 from soapsvc.errors import StoreError
-from soapsvc.inbox.sql_store import SqlStore
 from soapsvc.inbox.store import InboxStore
 from soapsvc.logs import configure_logs
 from soapsvc.settings import Settings
@@ -68,7 +67,7 @@ class Worker:
                 return
 
 
-def run_worker(settings: Settings, store: SqlStore) -> int:
+def run_worker(settings: Settings, store: InboxStore) -> int:
     """Work until SIGTERM or SIGINT; the exit code."""
     configure_logs(settings.log_format)
     ended = threading.Event()

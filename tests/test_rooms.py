@@ -35,6 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "inbox": FLOOR,
     "targets": FLOOR,
     "delivery": FLOOR | {"inbox", "targets"},
+    "inbox_export": FLOOR | {"inbox", "targets"},
     "worker": FLOOR | {"inbox", "delivery", "logs"},
     "sender": FLOOR | {"wire", "contract", "targets"},
     "web": FLOOR | {"inbox"},
@@ -43,7 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "serving": FLOOR | {"wire", "contract", "inbox", "delivery", "web", "receiver", "worker", "logs"},
     "cli": FLOOR
     | {"wire", "contract", "inbox", "targets", "sender", "web", "judge", "receiver", "serving", "logs", "rules_page"}
-    | {"delivery", "worker"},
+    | {"delivery", "worker", "inbox_export"},
     "__main__": {"cli"},
 }
 OTHERS_MAY_NOT = {

@@ -61,6 +61,9 @@ def test_every_setting_is_read_from_the_environment_and_from_the_file(
         "trusted_proxies": ('["::1/128"]', '["::1/128"]'), "extra_charsets": ('["koi8-r"]', '["koi8-r"]'),
         "admin_user": ('"me"', "me"), "admin_password_hash": (f'"{HASH}"', HASH), "log_format": ('"json"', "json"),
         "documents": ('"file:///d"', "file:///d"), "spool": ('"d"', "d"),
+        "delivery": ('[{name = "a", target = "file:///d"}]', '[{"name": "a", "target": "file:///d"}]'),
+        "delivery_worker": ('"apart"', "apart"), "delivery_claim_seconds": ("7", "7"),
+        "retention": ("{accepted = {days = 9}}", '{"accepted": {"days": 9}}'),
         "processes": ("7", "7"), "threads": ("7", "7"), "max_depth": ("9", "9"),
     }  # fmt: skip
     in_file, in_environment = texts.get(name, ("4321", "4321"))

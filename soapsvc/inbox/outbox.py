@@ -90,6 +90,12 @@ class Outbox:
         """Write down how an attempt ended; False: the claim was lost meanwhile, and another worker has it."""
         return self._writer().commit(lambda connection: outbox_writes.settle(connection, done), done.claim.target)
 
+    def confirm(self, push_id: str, target: str, token: str) -> bool:
+        """A consumer has what it claimed under this token; False: it holds it no longer. A claim whose time is over
+        counts as long as nobody else has made one."""
+        now = self._clock()
+        return self._writer().commit(lambda c: outbox_writes.confirm(c, push_id, target, token, now), target)
+
     def tell(self) -> None:
         """Something was queued: wake who waits in this process."""
         with self._news:

@@ -130,6 +130,18 @@ def settle(connection: Connection, done: Settlement) -> bool:
     return True
 
 
+def confirm(connection: Connection, push_id: str, target: str, token: str, now: datetime) -> bool:
+    """Settle a claim that is known by its token alone."""
+    one = select(_D.attempts, _D.failed, _D.due_at).where(
+        _D.push_id == push_id, _D.target == target, _D.claim == token, _D.state == FORWARDING.value
+    )
+    found = connection.execute(one).first()
+    if found is None:
+        return False
+    held = Claim(push_id, target, token, found.attempts, found.failed, found.due_at)
+    return settle(connection, Settlement(held, Move.ACKNOWLEDGED, now, "confirmed by its consumer"))
+
+
 def requeue(connection: Connection, push_id: str, target: str | None, now: datetime) -> list[str]:
     """Put deliveries of one push back with all their attempts before them; the targets that it was done for.
 

@@ -41,7 +41,7 @@ class Due:
     pushes: int
     bytes: int
     kept: int
-    before: datetime | None
+    newest_at: datetime | None
 
 
 def cuts(connection: Connection, settings: RetentionSettings, now: datetime) -> dict[PushState, str]:
@@ -72,8 +72,8 @@ def due(connection: Connection, cuts_: Cuts) -> list[Due]:
         pushes, size = connection.execute(sums).one()
         kept = connection.execute(select(func.count()).where(which, PROTECTED)).scalar_one()
         last = connection.execute(select(func.max(_P.id)).where(which)).scalar()
-        before = connection.execute(select(_P.received_at).where(_P.id == last)).scalar() if last else None
-        told.append(Due(state, pushes, int(size), kept, before))
+        newest = connection.execute(select(_P.received_at).where(_P.id == last)).scalar() if last else None
+        told.append(Due(state, pushes, int(size), kept, newest))
     return told
 
 
