@@ -38,7 +38,7 @@ _P = PUSHES.c
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """What was removed: pushes, bytes of their request bodies, and weeks that were dropped whole."""
+    """What was removed: pushes, bytes of their request bodies, and weeks of them that were dropped whole."""
 
     pushes: int = 0
     bytes: int = 0
@@ -119,12 +119,12 @@ class Retention:
                 try:
                     with engine.connect() as connection, connection.begin():
                         pushes, size = drop_week(connection, week, before, self._clock())
-                except SQLAlchemyError as cause:  # somebody reads it just now: row by row, then
+                except SQLAlchemyError as cause:  # somebody reads just now: row by row, then, and no more locks
                     _LOG.info("week not dropped", week=week.name, cause=describe(cause))
-                    continue
+                    break
                 except Week.IsKept:
                     continue
-                done += Removed(pushes, size, 1)
+                done += Removed(pushes, size, 1 if pushes else 0)
         return done
 
     def _remove_some(self, connection: Connection, before: Cuts) -> tuple[Removed, list[Key]]:

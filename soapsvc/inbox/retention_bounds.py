@@ -34,7 +34,7 @@ class Due:
 
     pushes, bytes  that retention removes; bytes of request bodies
     kept           pushes that are due and held, or not delivered
-    before         aware UTC: what arrived before it is due; None: nothing is
+    newest_at      aware UTC: arrival of the newest of both; None: nothing is due
     """
 
     state: PushState

@@ -25,9 +25,12 @@ def blueprint(store: InboxStore, entries: Sequence[DeliverySettings]) -> Bluepri
     """The routes on one store.
 
     entries  of the settings; those with the target lease: are asked for here, each for one consumer
+    Errors   StoreUnavailable
     """
     api = Blueprint("leases", __name__, url_prefix="/api/v1")
     consumers = {entry.name: entry for entry in entries if entry.is_lease}
+    if consumers:
+        store.outbox.register(list(consumers))
 
     @api.before_request
     def judge() -> None:

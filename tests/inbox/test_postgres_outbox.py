@@ -51,9 +51,9 @@ class TestPostgresOutbox(OutboxPromises):
         store.quarantine(refused(b"<bad/>", 5))
         later = push(9, os.urandom(LARGE), arrival=arrival(WEEK))
         kept = store.accept(later, STRICT)
+        watch.now = NOON + timedelta(days=60)
         for _ in range(5):
             delivered(store)
-        watch.now = NOON + timedelta(days=60)
         partitions = {
             partition_name(table, week_of(NOON)) for table in ("pushes", "deliveries", "attempts", "contents")
         }
