@@ -22,7 +22,7 @@ LEASE = "lease:"
 
 MAX_GAP_SECONDS = 30 * 86400
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_URL = re.compile(r"[a-z][a-z0-9+.-]*:\S+", re.IGNORECASE)
+_URL = re.compile(r"[a-z][a-z0-9+.-]*:\S+|exec:\S.*", re.IGNORECASE)  # a command has arguments
 
 
 class _Entry(BaseModel):
