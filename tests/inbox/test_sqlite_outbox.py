@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from sqlalchemy import event
+
 from soapsvc.inbox.outbox_writes import next_due
 from soapsvc.inbox.tables import METADATA
 from tests.inbox.making import NOON, STRICT, OpenStore, push
@@ -28,3 +30,22 @@ class TestSqliteOutbox(OutboxPromises):
             assert "TEMP B-TREE" not in told
         connection.close()
         assert "deliveries" in METADATA.tables
+
+    def test_without_deliveries_a_push_costs_no_further_statement(self, open_inbox: OpenStore) -> None:
+        """And with them one, for all of them, in the transaction that was needed anyway."""
+        told: dict[str, list[str]] = {}
+        open_inbox().accept(push(0), STRICT)
+        for mrn, (name, route) in enumerate((("none", to()), ("two", to("a", "b"))), start=1):
+            store = open_inbox(route=route)
+            told[name] = []
+
+            def note(_c: object, _cursor: object, sql: str, *_: object, into: list[str] = told[name]) -> None:
+                into.append(sql.split("(")[0].strip())
+
+            engine = store._database.writer
+            event.listen(engine, "before_cursor_execute", note)
+            store.accept(push(mrn), STRICT)
+            event.remove(engine, "before_cursor_execute", note)
+        assert not [sql for sql in told["none"] if "deliveries" in sql or "targets" in sql]
+        assert [sql for sql in told["two"] if sql not in told["none"]] == ["INSERT INTO deliveries"]
+        assert len(told["two"]) == len(told["none"]) + 1
