@@ -5,7 +5,8 @@
     ├── StoreError
     │   ├── StoreUnavailable     cannot write now: Server fault, the sender keeps the push
     │   ├── NoSuchPush           asked for an id or a document that is not stored
-    │   └── AlreadyTakenIn       another intake has taken this in from the backup meanwhile
+    │   ├── AlreadyTakenIn       another intake has taken this in from the backup meanwhile
+    │   └── MoveNotListed        a delivery does not do that in the state that it has
     ├── ContractError            this WSDL cannot be served: file, line, what is wrong, what would do
     ├── SettingsError            a setting is unknown, contradicts another, or cannot be read
     ├── SendError                the sender could not hand over a push
@@ -16,6 +17,7 @@ A fault is on the wire, an error is in Python: a message that deviates is no err
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -69,6 +71,14 @@ class NoSuchPush(StoreError):
 
 class AlreadyTakenIn(StoreError):
     """The ledger has this thing of a backup already; nothing was stored or counted."""
+
+
+class MoveNotListed(StoreError):
+    """The table of moves has none such for a delivery in this state."""
+
+    def __init__(self, state: str, move: str, states: Sequence[str]):
+        super().__init__(f"a delivery that is {state} cannot be {move}; one that is {' or '.join(states)} can")
+        self.state, self.move, self.states = state, move, states
 
 
 class ContractError(SoapsvcError):

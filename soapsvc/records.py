@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from soapsvc.delivery_records import Delivery, Hold, TargetFigures
 from soapsvc.spool import Content
 
 
@@ -317,6 +318,8 @@ class StoredPush:
     judged_at  aware UTC: when the verdict was passed
     history    the verdicts before it, each with its time, oldest first; a push that was judged once has none
     arrivals   every further arrival of the same push: when and from where
+    deliveries to each target that it was queued for, by name
+    held       None: nobody holds it, and retention may remove it
     """
 
     row: InboxRow
@@ -333,6 +336,8 @@ class StoredPush:
     raw_sha256: str
     idempotency_key: str | None
     arrivals: tuple[tuple[datetime, str], ...] = ()
+    deliveries: tuple[Delivery, ...] = ()
+    held: Hold | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,3 +354,4 @@ class InboxStats:
     oldest_received_at: datetime | None
     newest_received_at: datetime | None
     free_bytes: int | None
+    targets: tuple[TargetFigures, ...] = ()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 import json
 import os
 import re
@@ -17,7 +16,9 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from soapsvc.delivery_settings import DeliverySettings, RetentionSettings, entry_sentence
 from soapsvc.errors import SettingsError
+from soapsvc.password_hashes import is_password_hash
 from soapsvc.records import Conformance
 
 Network = IPv4Network | IPv6Network
@@ -26,28 +27,10 @@ DEFAULT_FILE = Path("soapsvc.toml")
 PREFIX = "SOAPSVC_"
 NOT_SETTINGS = frozenset({"SOAPSVC_DEBUG", "SOAPSVC_PUSH_PASSWORD"})
 """Variables of ours that set nothing here: the command line reads them itself."""
-_HASH = re.compile(  # what werkzeug.security makes
-    r"(?:scrypt(?::(?P<n>[0-9]{1,7}):(?P<r>[1-9][0-9]{0,2}):(?P<p>[1-9][0-9]?))?|pbkdf2:(?P<digest>\w+)(?::[1-9][0-9]{0,8})?)"
-    r"\$[^$\s]+\$[0-9a-f]+"
-)
 _STORE_URL = re.compile(r"(?:sqlite|postgresql)(?:\+\w+)?://.*")
 _DOCUMENTS = re.compile(r"file:///[^?#]+|s3://[^/?#@]+(?:/[^?#]*)?")
 _USERINFO = re.compile(r"^(\w[\w+.-]*://)?.*@", re.DOTALL)  # to the last @: what is no URL may hold several
 _KUBERNETES_SERVICE_LINK = re.compile(r"SOAPSVC_(SERVICE_(HOST|PORT)|PORT)(_\w+)?")
-
-
-def _is_password_hash(value: SecretStr) -> bool:
-    """Whether werkzeug can hold a password against it; not tried out, for that takes long on purpose."""
-    parts = _HASH.fullmatch(value.get_secret_value())
-    if parts is None:
-        return False
-    if parts["digest"] is not None:
-        return parts["digest"] in hashlib.algorithms_available
-    if parts["n"] is None:
-        return True
-    n, r, p = int(parts["n"]), int(parts["r"]), int(parts["p"])
-    lawful = 1 < n < 2 ** (16 * r) and n & (n - 1) == 0  # RFC 7914, 2: a power of two
-    return lawful and 128 * r * (n + 2 + p) <= 132 * n * r * p < 2**31  # the memory that werkzeug lets OpenSSL have
 
 
 class Settings(BaseSettings):
@@ -139,6 +122,18 @@ class Settings(BaseSettings):
         100_000, description="files or emails of a backup that are looked at in one look; the largest that is read "
         "has max_envelope_bytes"
     )  # fmt: skip
+    delivery: tuple[DeliverySettings, ...] = Field(
+        (), description="where accepted pushes are handed on to, an entry each ([deliveries.md](deliveries.md))"
+    )
+    delivery_worker: str = Field(
+        "serve", pattern="^(serve|apart)$", description="who delivers: serve itself, or `soapsvc worker` apart from it"
+    )
+    delivery_claim_seconds: Annotated[float, Field(ge=1, le=3600)] = Field(
+        60, description="a delivery whose worker was not heard of for so long may be taken by another one"
+    )
+    retention: RetentionSettings = Field(
+        RetentionSettings(), description="what is removed, by age, count and bytes ([deliveries.md](deliveries.md))"
+    )
     log_format: str = Field("text", pattern="^(text|json)$", description="text or json, one line an event, on stderr")
 
     @field_validator("*", mode="before")
@@ -146,6 +141,8 @@ class Settings(BaseSettings):
     def _is_of_its_kind(cls, value: Any, info: ValidationInfo) -> Any:
         # pydantic takes true for 1, and ip_network(1) is 0.0.0.1/32
         name = str(info.field_name)
+        if is_entry(name):
+            return value
         items = value if is_list(name) and isinstance(value, list | tuple) else ()
         if isinstance(value, bool) or any(not isinstance(item, str | Network) for item in items):
             raise ValueError(_kind(name))
@@ -192,14 +189,14 @@ class Settings(BaseSettings):
         for user, secret in value.items():
             if not user or ":" in user:
                 raise ValueError(f"user names without a colon (HTTP Basic cannot carry {user!r})")
-            if not _is_password_hash(secret):
+            if not is_password_hash(secret):
                 raise ValueError(f"for user {user!r} a hash made by `soapsvc password`, not the password itself")
         return value
 
     @field_validator("admin_password_hash")
     @classmethod
     def _is_hash(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not _is_password_hash(value):
+        if value is not None and not is_password_hash(value):
             raise ValueError("a hash made by `soapsvc password`, not the password itself")
         return value
 
@@ -212,6 +209,15 @@ class Settings(BaseSettings):
                     "inbox in PostgreSQL"
                 )
         return self
+
+    @field_validator("delivery")
+    @classmethod
+    def _have_names_of_their_own(cls, value: tuple[DeliverySettings, ...]) -> tuple[DeliverySettings, ...]:
+        names = [one.name for one in value]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"a name of its own for each (two are called {name!r})")
+        return value
 
     @model_validator(mode="after")
     def _admin_is_guarded(self) -> Settings:
@@ -343,7 +349,7 @@ def _from_file(config: Path | None) -> _Place:
 
 
 def _line_of(key: str, text: str) -> str:
-    found = re.search(rf"""^[ \t]*\[?[ \t]*["']?{re.escape(key)}["']?[ \t]*[]=.]""", text, re.MULTILINE)
+    found = re.search(rf"""^[ \t]*\[{{0,2}}[ \t]*["']?{re.escape(key)}["']?[ \t]*[]=.]""", text, re.MULTILINE)
     return f", line {text.count(chr(10), 0, found.start()) + 1}" if found else ""
 
 
@@ -359,6 +365,8 @@ def _sentence(problem: Any, given: Mapping[str, Any], origin: Mapping[str, str])
         return message  # the settings contradict each other: the message names them
     name = str(problem["loc"][0])
     found = given.get(name)
+    if is_entry(name):
+        return entry_sentence(problem, found, origin.get(name, "the default"), message)
     if is_list(name) and isinstance(found, list | tuple) and len(problem["loc"]) > 1:
         found = found[int(problem["loc"][1])]
     return f"{name} (from {origin.get(name, 'the default')}){_reads(name, found)}; wanted: {_wanted(problem, message)}"
@@ -416,7 +424,12 @@ def is_list(name: str) -> bool:
 
 def is_table(name: str) -> bool:
     """Whether the setting maps names to values: a TOML table, a JSON object in the environment."""
-    return str(Settings.model_fields[name].annotation).startswith("dict")
+    return str(Settings.model_fields[name].annotation).startswith("dict") or name == "retention"
+
+
+def is_entry(name: str) -> bool:
+    """Whether the setting has settings of its own (delivery_settings.py)."""
+    return name in ("delivery", "retention")
 
 
 def is_secret(name: str) -> bool:
@@ -426,6 +439,10 @@ def is_secret(name: str) -> bool:
 
 def example(name: str) -> str:
     """A value of a list or table, as JSON."""
+    if name == "delivery":
+        return '[{"name": "archive", "target": "file:///srv/reports"}]'
+    if name == "retention":
+        return '{"accepted": {"days": 90}}'
     if name == "conformance_by_source":
         return '{"192.0.2.0/24": "observe"}'
     if is_table(name):

@@ -21,6 +21,10 @@ FLOOR = {
     "errors",
     "settings",
     "shipped",
+    "states",
+    "delivery_records",
+    "delivery_settings",
+    "password_hashes",
 }
 MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(FLOOR, FLOOR),
@@ -30,26 +34,30 @@ MAY_IMPORT: dict[str, set[str]] = {
     "contract": FLOOR | {"wire"},
     "inbox": FLOOR,
     "targets": FLOOR,
-    "sender": FLOOR | {"contract", "targets"},
+    "delivery": FLOOR | {"inbox", "targets"},
+    "inbox_export": FLOOR | {"inbox", "targets"},
+    "worker": FLOOR | {"inbox", "delivery", "logs"},
+    "sender": FLOOR | {"wire", "contract", "targets"},
     "web": FLOOR | {"inbox"},
     "judge": FLOOR | {"wire", "contract"},
     "intake": FLOOR | {"wire", "contract", "inbox", "judge"},
     "receiver": FLOOR | {"wire", "contract", "inbox", "judge"},
-    "serving": FLOOR | {"wire", "contract", "inbox", "web", "receiver", "logs"},
+    "serving": FLOOR | {"wire", "contract", "inbox", "delivery", "web", "receiver", "worker", "logs"},
     "cli": FLOOR
-    | {"wire", "contract", "inbox", "intake", "sender", "web", "judge", "receiver", "serving", "logs", "rules_page"},
+    | {"wire", "contract", "inbox", "targets", "sender", "web", "judge", "receiver", "serving", "logs", "rules_page"}
+    | {"delivery", "intake", "worker", "inbox_export"},
     "__main__": {"cli"},
 }
 OTHERS_MAY_NOT = {
     "spyne": {"contract"},
     "sqlalchemy": {"inbox"},
     "alembic": {"inbox"},
-    "zeep": {"sender"},
+    "zeep": {"targets", "sender"},
     "flask": {"web"},
     "waitress": {"serving"},
     "click": {"cli"},
     "rich": {"cli"},
-    "lxml": {"wire", "contract", "sender"},
+    "lxml": {"wire", "contract", "targets", "sender"},
 }
 
 

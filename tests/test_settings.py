@@ -64,6 +64,9 @@ def test_every_setting_is_read_from_the_environment_and_from_the_file(
         "documents": ('"file:///d"', "file:///d"), "spool": ('"d"', "d"),
         "intake_password": ('"secret"', "secret"), "intake_password_file": ('"p"', "p"), "intake_key_file": ('"k"', "k"),
         "intake_known_hosts": ('"k"', "k"), "intake_ca_file": ('"c"', "c"),
+        "delivery": ('[{name = "a", target = "file:///d"}]', '[{"name": "a", "target": "file:///d"}]'),
+        "delivery_worker": ('"apart"', "apart"), "delivery_claim_seconds": ("7", "7"),
+        "retention": ("{accepted = {days = 9}}", '{"accepted": {"days": 9}}'),
         "processes": ("7", "7"), "threads": ("7", "7"), "max_depth": ("9", "9"),
     }  # fmt: skip
     in_file, in_environment = texts.get(name, ("4321", "4321"))

@@ -210,6 +210,7 @@ def opened(inbox_url: str | None, config: Path | None) -> Iterator[InboxStore]:
 @contextmanager
 def opened_with(settings: Settings, *, to_write: bool = False) -> Iterator[InboxStore]:
     """The same of settings that are loaded. to_write: as a receiver opens it."""
+    from soapsvc.delivery.routes import routes
     from soapsvc.inbox.sql_store import open_store
     from soapsvc.logs import configure_logs
 
@@ -222,6 +223,7 @@ def opened_with(settings: Settings, *, to_write: bool = False) -> Iterator[Inbox
         create=to_write,
         documents=settings.documents,
         spool=settings.spool,
+        route=routes(settings.delivery),
     )
     try:
         yield store

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from soapsvc.cli.output import count, facts, moment, size, table, text
+from soapsvc.delivery_records import Delivery, TargetFigures
 from soapsvc.records import (
     Deviation,
     InboxDocument,
@@ -18,6 +19,7 @@ from soapsvc.records import (
     StoredPush,
     Verdict,
 )
+from soapsvc.states import CANCELLED, DEAD_LETTER, DELIVERED, FORWARDING, PENDING
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -28,6 +30,7 @@ _WIDE = 110  # columns from which a list shows whole ids and file names
 _ROOMY = 140  # columns from which there is room for two blanks between what a list shows
 _SHORT_ID_CHARS = 6  # the end of an id is chance: 30 bits tell some 10,000 pushes apart
 _SHOWN_DIGEST_CHARS = 12  # --json has them whole
+_DELIVERY_STYLE = {DELIVERED: "green", DEAD_LETTER: "red", PENDING: "yellow", FORWARDING: "yellow", CANCELLED: "dim"}
 _STATE_STYLE = {PushState.ACCEPTED: "green", PushState.QUARANTINED: "red"}
 
 
@@ -101,6 +104,7 @@ def push_page(push: StoredPush) -> Iterator[Table | Text | str]:
             ("raw envelope", f"{size(row.raw_bytes)}, sha256 {push.raw_sha256}"),
             ("redeliveries", ", ".join(f"{moment(at)} from {ip}" for at, ip in push.arrivals) or row.redeliveries),
             ("judged", f"{moment(push.judged_at)} {_by(verdict)}"),
+            *([("held", f"since {moment(push.held.at)}: {push.held.reason}")] if push.held else []),
         )
     )
     yield from _section(
@@ -113,6 +117,8 @@ def push_page(push: StoredPush) -> Iterator[Table | Text | str]:
         )
     if row.documents:
         yield from _section("documents", _documents(row.documents))
+    if push.deliveries:
+        yield from _section("deliveries", deliveries_table(push.deliveries))
     if push.properties:
         yield from _section("properties", _properties(push.properties))
     if push.header_blocks:
@@ -133,8 +139,46 @@ def stats_table(stats: InboxStats) -> Table:
             ("oldest", moment(stats.oldest_received_at)),
             ("newest", moment(stats.newest_received_at)),
             ("free on its disk", size(stats.free_bytes)),
+            *((f"target {one.name}", _standing(one)) for one in stats.targets),
         )
     )  # fmt: skip
+
+
+def deliveries_table(deliveries: Sequence[Delivery]) -> Table:
+    """Each target with its state, and a line for each attempt."""
+    rows: list[tuple[object, ...]] = []
+    for one in deliveries:
+        until = f"until {moment(one.due_at)}" if one.state is FORWARDING else f"next {moment(one.due_at)}"
+        rows.append(
+            (one.target, text(one.state, _DELIVERY_STYLE[one.state]), one.attempts, until if one.due_at else "-", "")
+        )
+        rows += [("", "", tried.n, moment(tried.at), f"{tried.outcome}: {tried.said}") for tried in one.tried]
+    return table(("target", "state", "attempts", "when", "what was said"), rows, right=("attempts",),
+                 whole=("target", "state", "attempts", "when"))  # fmt: skip
+
+
+def targets_table(targets: Sequence[TargetFigures], of_settings: Mapping[str, str]) -> Table:
+    """One line a target.
+
+    of_settings  name to what the settings say of it; one that is missing is in none any more
+    """
+    return table(
+        ("target", "pending", "under way", "dead", "delivered", "failed attempts", "oldest waiting", "note"),
+        (
+            (one.name, one.pending, one.forwarding, text(one.dead, "red" if one.dead else ""), one.delivered,
+             one.failed_attempts, moment(one.oldest_at),
+             "; ".join(filter(None, (f"paused since {moment(one.paused_at)}" if one.paused_at else "",
+                                     of_settings.get(one.name, "not in the settings: nobody delivers it")))))
+            for one in targets
+        ),
+        right=("pending", "under way", "dead", "delivered", "failed attempts"),
+        whole=("target", "pending", "under way", "dead", "delivered", "failed attempts", "oldest waiting"),
+    )  # fmt: skip
+
+
+def _standing(one: TargetFigures) -> str:
+    paused = ", paused" if one.paused_at else ""
+    return f"{one.pending + one.forwarding} to deliver, {one.dead} dead, {one.delivered} delivered{paused}"
 
 
 def deviations(found: Sequence[Deviation], refused_for: Sequence[Deviation]) -> Table:

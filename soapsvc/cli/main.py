@@ -21,6 +21,9 @@ from soapsvc import __version__
 from soapsvc.cli.contract import contract
 from soapsvc.cli.demo import demo
 from soapsvc.cli.inbox import inbox
+from soapsvc.cli.inbox_export import export
+from soapsvc.cli.inbox_requeue import requeue
+from soapsvc.cli.inbox_retention import hold, release, retention
 from soapsvc.cli.intake import intake
 from soapsvc.cli.output import complain
 from soapsvc.cli.password import password
@@ -28,7 +31,18 @@ from soapsvc.cli.push import push
 from soapsvc.cli.ready import ready
 from soapsvc.cli.serve import serve
 from soapsvc.cli.streams import ReaderGone, StdoutFailed, drop_stdout, prepare_streams
-from soapsvc.errors import ContractError, NoSuchPush, SendError, SettingsError, SoapsvcError, StoreError, Unreachable
+from soapsvc.cli.target import target
+from soapsvc.cli.worker import worker
+from soapsvc.errors import (
+    ContractError,
+    MoveNotListed,
+    NoSuchPush,
+    SendError,
+    SettingsError,
+    SoapsvcError,
+    StoreError,
+    Unreachable,
+)
 
 WELL, FINDINGS, USAGE, UNREACHABLE, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
@@ -36,6 +50,7 @@ EXIT_CODES: dict[type[SoapsvcError], int] = {
     SettingsError: USAGE,
     ContractError: USAGE,
     NoSuchPush: FINDINGS,
+    MoveNotListed: FINDINGS,
     StoreError: UNREACHABLE,
     SendError: FINDINGS,
     Unreachable: UNREACHABLE,
@@ -60,7 +75,9 @@ def soapsvc() -> None:
     """
 
 
-for command in (demo, serve, push, inbox, intake, contract, ready, password):
+for command in (requeue, export, retention, hold, release):
+    inbox.add_command(command)
+for command in (demo, serve, worker, push, inbox, intake, target, contract, ready, password):
     soapsvc.add_command(command)
 
 

@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
 
+from soapsvc.delivery_settings import RetentionSettings
 from soapsvc.settings import MIB, Settings, example, is_list, is_secret, is_table
 
 HEAD = """# Settings
@@ -81,7 +82,7 @@ def _value(name: str, field: FieldInfo) -> str:
 
 def _default(field: FieldInfo) -> str:
     value: Any = field.get_default(call_default_factory=True)
-    if value is None or value in ((), {}):
+    if value is None or value in ((), {}) or isinstance(value, RetentionSettings):
         return ""
     if isinstance(value, int) and value >= MIB:
         return f"`{value}` ({value // MIB} MiB)"

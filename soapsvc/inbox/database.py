@@ -41,7 +41,7 @@ TURN_POLL_SECONDS = 0.0003  # a transaction takes a millisecond or two
 JOURNAL_KEPT_BYTES = 64 * 1024 * 1024  # a WAL that grew beyond is cut back after its checkpoint
 READERS = 8  # connections kept for readers of one process
 MIGRATIONS = Path(__file__).parent / "migrations"
-NEWEST_REVISION = "0004"  # a test holds it against the migrations
+NEWEST_REVISION = "0005"  # a test holds it against the migrations
 _NEWER = "The inbox was made by a newer soapsvc: use that version or a newer one."
 _WHAT_TO_DO = "name the receiver's with --inbox, or start soapsvc serve first."
 _ADVISORY_LOCK = 0x736F6170  # any number that all our processes agree on ("soap")
@@ -71,6 +71,7 @@ class Database:
         """
         self.path = sqlite_path(url)
         self._anchor: Connection | None = None
+        self._outbox: Engine | None = None
         self._turn: int | None = None
         self._wal_identity: tuple[int, int] | None = None
         if self.path is None:
@@ -134,8 +135,16 @@ class Database:
         if busy:
             raise sqlite3.OperationalError("a reader keeps the WAL from being checkpointed")
 
+    def outbox_engine(self) -> Engine:
+        """Of a database server: one more connection that writes, for deliveries, which no sender waits for."""
+        if self._outbox is None:
+            self._outbox = server_engine(self._url, 1, server_database.WRITER_LIMITS, writes=True)
+        return self._outbox
+
     def close(self) -> None:
         """Let go of every connection."""
+        if self._outbox is not None:
+            self._outbox.dispose()
         if self._anchor is not None:
             self._anchor.close()
         if self._turn is not None:
@@ -163,10 +172,15 @@ class Database:
             with self.writer.connect() as connection:
                 bring_up_to_date(connection)
             return
+        with self.patient_engine() as engine, engine.connect() as connection:
+            bring_up_to_date(connection)
+
+    @contextmanager
+    def patient_engine(self) -> Iterator[Engine]:
+        """Of a database server: a connection whose transactions take their time. No sender may wait for them."""
         engine = server_engine(self._url, 1, server_database.MIGRATION_LIMITS, writes=True)
         try:
-            with engine.connect() as connection:
-                bring_up_to_date(connection)
+            yield engine
         finally:
             engine.dispose()
 

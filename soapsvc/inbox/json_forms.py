@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from soapsvc.delivery_records import Delivery, TargetFigures
 from soapsvc.records import Deviation, InboxDocument, InboxRow, InboxStats, Origin, Property, StoredPush, Verdict
 
 Object = dict[str, Any]
@@ -15,7 +16,7 @@ def row_object(row: InboxRow) -> Object:
     """One push as a list shows it."""
     return {
         "id": row.id,
-        "received_at": _time(row.received_at),
+        "received_at": time_text(row.received_at),
         "state": row.state.value,
         "kind": row.kind.value,
         "job": {"xdn": row.job.xdn, "mrn": row.job.mrn} if row.job else None,
@@ -51,6 +52,8 @@ def stored_object(stored: StoredPush) -> Object:
         "raw_sha256": stored.raw_sha256,
         "idempotency_key": stored.idempotency_key,
         "arrivals": _arrivals(stored.arrivals),
+        "deliveries": [_delivery_object(one) for one in stored.deliveries],
+        "held": {"at": time_text(stored.held.at), "reason": stored.held.reason} if stored.held else None,
     }
 
 
@@ -64,14 +67,42 @@ def stats_object(stats: InboxStats) -> Object:
         "documents": stats.documents,
         "document_bytes": stats.document_bytes,
         "quarantine_bytes": stats.quarantine_bytes,
-        "oldest_received_at": _time(stats.oldest_received_at),
-        "newest_received_at": _time(stats.newest_received_at),
+        "oldest_received_at": time_text(stats.oldest_received_at),
+        "newest_received_at": time_text(stats.newest_received_at),
         "free_bytes": stats.free_bytes,
+        "targets": [target_object(one) for one in stats.targets],
+    }
+
+
+def target_object(one: TargetFigures) -> Object:
+    """How the deliveries to one target stand."""
+    return {
+        "name": one.name,
+        "paused_at": time_text(one.paused_at),
+        "pending": one.pending,
+        "forwarding": one.forwarding,
+        "dead": one.dead,
+        "delivered": one.delivered,
+        "failed_attempts": one.failed_attempts,
+        "oldest_at": time_text(one.oldest_at),
+    }
+
+
+def _delivery_object(one: Delivery) -> Object:
+    return {
+        "target": one.target,
+        "state": one.state.value,
+        "attempts": one.attempts,
+        "due_at": time_text(one.due_at),
+        "tried": [
+            {"n": tried.n, "at": time_text(tried.at), "outcome": tried.outcome, "said": tried.said}
+            for tried in one.tried
+        ],
     }
 
 
 def _origin_object(origin: Origin) -> Object:
-    return {"source": origin.source, "name": origin.name, "form": origin.form.value, "at": _time(origin.at)}
+    return {"source": origin.source, "name": origin.name, "form": origin.form.value, "at": time_text(origin.at)}
 
 
 def _document_object(document: InboxDocument) -> Object:
@@ -93,14 +124,14 @@ def _property_object(one: Property) -> Object:
         "sent_name": one.sent_name,
         "segment": one.segment,
         "value": one.value,
-        "at": _time(one.at),
+        "at": time_text(one.at),
         "b64charset": one.b64charset,
     }
 
 
 def _verdict_object(at: datetime, verdict: Verdict) -> Object:
     return {
-        "at": _time(at),
+        "at": time_text(at),
         "conformance": verdict.conformance.value,
         "contract_sha256": verdict.contract_sha256,
         "deviations": [_deviation_object(deviation) for deviation in verdict.deviations],
@@ -113,8 +144,9 @@ def _deviation_object(deviation: Deviation) -> Object:
 
 
 def _arrivals(arrivals: Iterable[tuple[datetime, str]]) -> list[Object]:
-    return [{"received_at": _time(at), "source_ip": source_ip} for at, source_ip in arrivals]
+    return [{"received_at": time_text(at), "source_ip": source_ip} for at, source_ip in arrivals]
 
 
-def _time(at: datetime | None) -> str | None:
+def time_text(at: datetime | None) -> str | None:
+    """As every object tells a time: UTC, with a Z."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z") if at else None

@@ -16,7 +16,9 @@ from sqlalchemy import Connection, text
 
 from soapsvc.inbox.push_id import first_id_of
 
-PARTITIONED = {"pushes": "id", "contents": "push_id", "arrivals": "push_id"}
+PARTITIONED = {
+    "pushes": "id", "contents": "push_id", "arrivals": "push_id", "deliveries": "push_id", "attempts": "push_id",
+}  # fmt: skip
 WEEKS_AHEAD = 4  # made beforehand; a receiver looks each hour
 
 _WEEK = timedelta(weeks=1)
@@ -49,11 +51,33 @@ def partition_name(table: str, begins: datetime) -> str:
     return f"{table}_p{begins:%Y_%m_%d}"
 
 
+def week_of(at: datetime) -> datetime:
+    """The Monday, 0:00 UTC, that its week begins with."""
+    day = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return day - timedelta(days=day.weekday())
+
+
+def weeks_made(connection: Connection) -> list[tuple[datetime, datetime]]:
+    """Beginning and end of each week that has a partition of its own in every table, oldest first."""
+    made = set(connection.execute(text("SELECT relname FROM pg_class WHERE relkind = 'r'")).scalars())
+    found = []
+    for name in made:
+        begins = _read_week(name) if name.startswith("pushes_p") else None
+        if begins is not None and all(partition_name(table, begins) in made for table in PARTITIONED):
+            found.append((begins, begins + _WEEK))
+    return sorted(found)
+
+
+def _read_week(partition: str) -> datetime | None:
+    try:
+        return datetime.strptime(partition, "pushes_p%Y_%m_%d").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
 def _weeks(now: datetime) -> Iterator[datetime]:
-    day = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    monday = day - timedelta(days=day.weekday())
     for ahead in range(WEEKS_AHEAD + 1):
-        yield monday + ahead * _WEEK
+        yield week_of(now) + ahead * _WEEK
 
 
 def _has_rows(connection: Connection, table: str, column: str, first: str, after: str) -> bool:

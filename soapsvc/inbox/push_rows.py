@@ -49,6 +49,7 @@ class NewPush:
     large     those contents that need a file and have none yet
     file_id   by which these files are named
     drop      digests of the documents of a push that came without its envelope, empty ones left out
+    deliveries  names of the targets that it is queued for
     """
 
     push: Values
@@ -56,6 +57,7 @@ class NewPush:
     large: tuple[Content, ...]
     file_id: str
     drop: tuple[str, ...] = ()
+    deliveries: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -66,6 +68,9 @@ class NewPush:
         """As it is in the record."""
         verdict: Values = push_record.unpack(self.push["record"])["verdict"]
         return verdict
+
+    def queued_for(self, targets: tuple[str, ...]) -> NewPush:
+        return replace(self, deliveries=targets) if targets else self
 
     def in_conflict_with(self, first_id: str) -> NewPush:
         return replace(self, push={**self.push, "conflict_of": first_id})

@@ -6,7 +6,7 @@ Each function is handed the connection of a transaction that another one commits
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,7 @@ from soapsvc.errors import NoSuchPush
 from soapsvc.inbox import push_record
 from soapsvc.inbox.content_files import Key
 from soapsvc.inbox.driver_statements import add_to_totals, insert_new_keys, insert_rows
+from soapsvc.inbox.outbox_writes import queue
 from soapsvc.inbox.push_rows import NewPush
 from soapsvc.inbox.tables import (
     ARRIVALS,
@@ -180,6 +181,34 @@ def refuse_again(connection: Connection, new: NewPush) -> None:
     _insert_whole(connection, [new])
 
 
+def lock_quarantine(connection: Connection) -> None:
+    """Nobody else changes the quarantine until this transaction ends."""
+    _add_use(connection, _ALL_SOURCES, 0)
+
+
+def count_removed(connection: Connection, removed: Sequence[Any]) -> None:
+    """Sums and quarantine without pushes that were removed.
+
+    removed  rows of `pushes`, or sums of such rows with `pushes`, their number, and `conflicts`
+    """
+    rows = [row if isinstance(row, Mapping) else row._mapping for row in removed]
+    accepted = [row for row in rows if row["state"] == PushState.ACCEPTED.value]
+    if accepted:
+        _add_to_totals(
+            connection,
+            accepted=-sum(row.get("pushes", 1) for row in accepted),
+            documents=-sum(row["documents"] for row in accepted),
+            document_bytes=-sum(row["document_bytes"] for row in accepted),
+            redeliveries=-sum(row["redeliveries"] for row in accepted),
+            conflicts=-sum(
+                row["conflicts"] if "conflicts" in row else row["conflict_of"] is not None for row in accepted
+            ),
+        )
+    for row in rows:
+        if row["state"] == PushState.QUARANTINED.value:
+            _add_use(connection, row["source_ip"], -row["kept_bytes"])
+
+
 def probe(connection: Connection, now: datetime) -> None:
     """Write something small that takes no room the second time."""
     if connection.execute(update(PROBE).where(PROBE.c.id == 1).values(written_at=now)).rowcount == 0:
@@ -225,6 +254,7 @@ def _insert_accepted(connection: Connection, pushes: Sequence[NewPush]) -> None:
     if not pushes:
         return
     _insert_whole(connection, pushes)
+    queue(connection, [(new.id, to, new.push["received_at"]) for new in pushes for to in new.deliveries])
     _add_to_totals(
         connection,
         accepted=len(pushes),

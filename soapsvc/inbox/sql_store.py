@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from io import BytesIO
@@ -30,6 +30,7 @@ from soapsvc.inbox.failures import CommitInDoubt, InboxDamaged, describe, lost, 
 from soapsvc.inbox.group_commit import GroupCommit
 from soapsvc.inbox.kept_envelope import open_rebuilt
 from soapsvc.inbox.large_contents import LargeContents, large_contents
+from soapsvc.inbox.outbox import Outbox, OutboxWriter, deliveries_of, hold_of
 from soapsvc.inbox.partitions import make_partitions
 from soapsvc.inbox.push_id import ID_CHARS, may_be_part
 from soapsvc.inbox.push_record import documents_of, unpack
@@ -41,6 +42,7 @@ from soapsvc.inbox.push_rows import (
     quarantined_push,
     stored_push,
 )
+from soapsvc.inbox.retention import Retention
 from soapsvc.inbox.tables import ARRIVALS, CONTENTS, PUSHES, TOTALS
 from soapsvc.records import (
     Accepted,
@@ -55,9 +57,15 @@ from soapsvc.records import (
 )
 
 _LOG = structlog.get_logger(__name__)
+Route = Callable[[Push], tuple[str, ...]]
 PAGE_ROWS = 100  # a list is read page by page: a long transaction would keep the WAL from being checkpointed
 SWEEP_SECONDS = 3600.0  # on a database server, where receivers run for months
 READ_BACK = 16  # pushes acknowledged last that are read again after a failure, before anything else is acknowledged
+
+
+def to_nobody(_push: Push) -> tuple[str, ...]:
+    """The route of an inbox without deliveries."""
+    return ()
 
 
 def open_store(
@@ -69,6 +77,7 @@ def open_store(
     create: bool = True,
     documents: str | None = None,
     spool: Path | None = None,
+    route: Route = to_nobody,
 ) -> SqlStore:
     """Open the inbox behind a SQLAlchemy URL, with its tables brought up to date.
 
@@ -76,6 +85,7 @@ def open_store(
     documents  of an inbox on a database server: where large contents lie, a URL of file: or s3:; None: in the database
     spool      of such an inbox: this machine's directory for what is not stored yet; None: in the one for temporary
                files. What belongs to a SQLite inbox lies beside it
+    route      names of the targets that an accepted push is queued for, in the transaction that stores it
     Errors     StoreError: there is none, or it is of another kind or newer; StoreUnavailable: it cannot be opened
     """
     parsed = inbox_url(url)
@@ -85,7 +95,7 @@ def open_store(
         database = Database(parsed, create=create)
         try:
             contents = large_contents(documents, database, sqlite_path(parsed))
-            return SqlStore(database, contents, spools, room, clock, create)
+            return SqlStore(database, contents, spools, room, clock, create, route)
         except BaseException:
             database.close()
             raise
@@ -104,7 +114,9 @@ class SqlStore:
         room: push_writes.Room,
         clock: Clock,
         receives: bool,
+        route: Route = to_nobody,
     ):
+        self._route = route
         self._database, self._room, self._clock = database, room, clock
         self._files, self._spools, self._receives = contents, spools, receives
         self._spool: SpoolDirectory | None = None
@@ -112,6 +124,9 @@ class SqlStore:
         self._writer = GroupCommit(
             self._store_all, database.check_file, database.writer.connect, self._verify, database.turn
         )
+        self._outbox_writer = OutboxWriter(database, self._writer)
+        self.outbox = Outbox(database, self._outbox_writer, clock)
+        self.retention = Retention(database, self._outbox_writer, contents, clock)
         self._acknowledged: deque[str] = deque(maxlen=READ_BACK)
         self._doubtful: list[Key] = []  # files of pushes whose commit may or may not have taken place
         self._doubtful_lock = Lock()
@@ -143,7 +158,7 @@ class SqlStore:
     # -- what a receiver asks ------------------------------------------------------------------------------------
 
     def accept(self, push: Push, verdict: Verdict) -> Accepted:
-        new = accepted_push(push, verdict)
+        new = accepted_push(push, verdict).queued_for(self._route(push))
         if new.large and self._is_stored(new):  # files are not made for what only needs counting
             key = str(new.push["idempotency_key"])
             counted = self._writer.commit(lambda connection: push_writes.count_redelivery(connection, new), key)
@@ -155,10 +170,12 @@ class SqlStore:
             self._files.remove(_file_keys(new))
         else:
             self._acknowledged.append(accepted.id)
+            if new.deliveries:
+                self.outbox.tell()
         return accepted
 
     def take_in(self, push: Push, verdict: Verdict, taken: TakenIn) -> Accepted:
-        new = accepted_push(push, verdict)
+        new = accepted_push(push, verdict).queued_for(self._route(push))
         with self._placed(new):
             key = str(new.push["idempotency_key"])
             accepted = self._writer.commit(lambda connection: self._take_in(connection, new, taken), key)
@@ -166,6 +183,8 @@ class SqlStore:
             self._files.remove(_file_keys(new))
         else:
             self._acknowledged.append(accepted.id)
+            if new.deliveries:
+                self.outbox.tell()
         return accepted
 
     def take_in_refused(self, refused: RefusedPush, taken: TakenIn) -> str | None:
@@ -199,13 +218,14 @@ class SqlStore:
                     return new.id
 
     def accept_kept(self, push_id: str, push: Push, verdict: Verdict) -> Accepted:
-        new = accepted_push(push, verdict).instead_of(push_id, self._clock())
+        new = accepted_push(push, verdict).queued_for(self._route(push)).instead_of(push_id, self._clock())
         with self._placed(new):
             done = self._writer.commit(lambda connection: self._accept_kept(connection, new))
         if done.accepted.redelivery:
             self._files.remove(_file_keys(new))
         else:
             self._acknowledged.append(push_id)
+            self.outbox.tell()
         self._files.remove(done.left)
         return done.accepted
 
@@ -234,6 +254,7 @@ class SqlStore:
         self._closing.set()
         if self._sweeper is not None:
             self._sweeper.join()
+        self._outbox_writer.close()
         self._writer.close()
         self._database.close()
         with self._spool_lock:
@@ -273,7 +294,12 @@ class SqlStore:
                 raise _no_such_push(push_id)
             again = select(ARRIVALS).where(ARRIVALS.c.push_id == push_id).order_by(ARRIVALS.c.n)
             found = stored_push(row, connection.execute(again).mappings())
-            return replace(found, row=drops.with_shares(connection, [found.row])[0])
+            return replace(
+                found,
+                row=drops.with_shares(connection, [found.row])[0],
+                deliveries=deliveries_of(connection, push_id),
+                held=hold_of(connection, push_id),
+            )
 
     def open_document(self, push_id: str, n: int) -> BinaryIO:
         with self._reading() as connection:
@@ -313,6 +339,7 @@ class SqlStore:
                 oldest_received_at=connection.execute(by_arrival.order_by(PUSHES.c.id.asc())).scalar(),
                 newest_received_at=connection.execute(by_arrival.order_by(PUSHES.c.id.desc())).scalar(),
                 free_bytes=self.free_bytes(),
+                targets=self.outbox.figures(),
             )
 
     # -- how it is done ------------------------------------------------------------------------------------------

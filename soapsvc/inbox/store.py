@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from soapsvc.inbox.outbox import Outbox
+from soapsvc.inbox.retention import Retention
 from soapsvc.records import (
     Accepted,
     InboxRow,
@@ -30,6 +32,14 @@ class InboxStore(Protocol):
     @property
     def spool_directory(self) -> Path:
         """On the store's own file system: where request bodies and documents lie until they are stored."""
+
+    @property
+    def outbox(self) -> Outbox:
+        """The deliveries of what is accepted; they are queued by the transaction that stores a push."""
+
+    @property
+    def retention(self) -> Retention:
+        """Removes what is old, and keeps what is held."""
 
     def accept(self, push: Push, verdict: Verdict) -> Accepted:
         """Store a push with its raw bytes and verdict; a redelivery is counted, other content under the same

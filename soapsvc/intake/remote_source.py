@@ -194,7 +194,9 @@ def connect_sftp(host: str, port: int | None, access: Access) -> Any:
             self.client.set_missing_host_key_policy(paramiko.RejectPolicy())
             self.client.connect(self.host, **self.ssh_kwargs)
             self.ftp = self.client.open_sftp()
-            self.ftp.get_channel().settimeout(access.timeout_seconds)
+            channel = self.ftp.get_channel()
+            assert channel is not None, "it was opened just now"
+            channel.settimeout(access.timeout_seconds)
 
     seconds = access.timeout_seconds
     how: dict[str, Any] = {"timeout": seconds, "banner_timeout": seconds, "auth_timeout": seconds}

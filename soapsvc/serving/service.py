@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import AbstractContextManager, nullcontext
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
@@ -19,7 +20,8 @@ import structlog
 
 from soapsvc.contract.contract_difference import contract_difference
 from soapsvc.contract.wsdl_document import WsdlDocument
-from soapsvc.inbox.sql_store import open_store
+from soapsvc.delivery.routes import routes
+from soapsvc.inbox.sql_store import open_store, to_nobody
 from soapsvc.inbox.store import InboxStore
 from soapsvc.logs import configure_logs
 from soapsvc.receiver import Receiver
@@ -27,6 +29,7 @@ from soapsvc.serving.listener import Listener, address_of, listening_socket
 from soapsvc.settings import Settings
 from soapsvc.shipped import WSDL_FILE
 from soapsvc.web.admin_app import admin_app
+from soapsvc.worker import Worker
 
 log = structlog.get_logger()
 
@@ -42,7 +45,7 @@ def serve(settings: Settings) -> int:
     admin = listening_socket(settings.admin, "admin")
     settings = settings.model_copy(update={"listen": address_of(public), "admin": address_of(admin)})
     if settings.processes == 1:
-        with _Rooms(settings) as rooms:
+        with _Rooms(settings) as rooms, rooms.worker():
             listeners = [rooms.admin_listener(admin), rooms.public_listener(public)]
             _stop_on_signals(*listeners)
             helper = threading.Thread(target=listeners[0].run, name="admin-listener")
@@ -68,6 +71,8 @@ class RunningServer:
         settings = settings.model_copy(update={"listen": address_of(public), "admin": address_of(admin)})
         self.public_url, self.admin_url = f"http://{settings.listen}/push", f"http://{settings.admin}/"
         self._rooms = _Rooms(settings)
+        self._worker = self._rooms.worker()
+        self._worker.__enter__()
         self._listeners = [self._rooms.admin_listener(admin), self._rooms.public_listener(public)]
         self._threads = [threading.Thread(target=listener.run, daemon=True) for listener in self._listeners]
         for thread in self._threads:
@@ -79,6 +84,7 @@ class RunningServer:
             listener.stop()
         for thread in self._threads:
             thread.join()
+        self._worker.__exit__(None, None, None)
         self._rooms.close()
 
     def __enter__(self) -> RunningServer:
@@ -100,6 +106,7 @@ class _Rooms:
             quarantine_max_bytes_per_source=settings.quarantine_max_bytes_per_source,
             documents=settings.documents,
             spool=settings.spool,
+            route=routes(settings.delivery) if settings.delivery else to_nobody,
         )
         # waitress spools large bodies with the tempfile module: on the disk whose free space is looked at
         tempfile.tempdir = str(self._store.spool_directory)
@@ -129,6 +136,10 @@ class _Rooms:
     def admin_listener(self, listening: socket.socket) -> Listener:
         app = admin_app(self._settings, self._store, self._wsdl.sha256)
         return Listener(app, listening, self._settings, threads=ADMIN_THREADS)
+
+    def worker(self) -> AbstractContextManager[object]:
+        """What delivers and removes, where that is this service's: in one of its processes."""
+        return Worker(self._settings, self._store) if self._settings.delivery_worker == "serve" else nullcontext()
 
     def close(self) -> None:
         tempfile.tempdir = None
@@ -178,7 +189,7 @@ def _supervise(settings: Settings, public: socket.socket, admin: socket.socket) 
     """
     multiprocessing.set_forkserver_preload([__name__])
     forkserver.ensure_running()  # before the rooms direct temporary files, its socket among them, to their spool
-    with _Rooms(settings) as rooms:
+    with _Rooms(settings) as rooms, rooms.worker():
         listener = rooms.admin_listener(admin)
         workers = [_Worker(settings, public, number) for number in range(settings.processes)]
         stopping = threading.Event()

@@ -1,4 +1,4 @@
-"""The admin listener's application: for probes, for programs, for people. It changes nothing."""
+"""The admin listener's application: for probes, for programs, for people. It changes nothing but leases."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from soapsvc.credentials import Credentials
 from soapsvc.errors import NoSuchPush, StoreUnavailable
 from soapsvc.inbox.store import InboxStore
 from soapsvc.settings import Settings, host_and_port
-from soapsvc.web import api, metrics, pages
+from soapsvc.web import api, lease_api, metrics, pages
 
 _NO_CREDENTIAL_NEEDED = frozenset({"/healthz", "/readyz"})  # probes of a supervisor carry none, and learn no content
 _CSP = (
@@ -76,6 +76,7 @@ def admin_app(settings: Settings, store: InboxStore, contract_sha256: str) -> Fl
         return jsonify(ready=ready, **checks), 200 if ready else 503
 
     app.register_blueprint(api.blueprint(store))
+    app.register_blueprint(lease_api.blueprint(store, settings.delivery))
     app.register_blueprint(pages.blueprint(store, settings.public_url or f"http://{settings.listen}/push"))
     app.register_blueprint(metrics.blueprint(store))
     return app

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from flask import Blueprint, Response
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from soapsvc.delivery_records import TargetFigures
 from soapsvc.inbox.store import InboxStore
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -52,3 +53,29 @@ class _Inbox(Collector):
         ):  # fmt: skip
             if value is not None:
                 yield GaugeMetricFamily(name, help_text, value=value)
+        yield from _targets(stats.targets)
+
+
+def _targets(targets: Sequence[TargetFigures]) -> Iterator[Metric]:
+    """Of each target. Who pauses one, or takes it out of the settings, still sees what waits for it."""
+    states = GaugeMetricFamily(
+        "soapsvc_deliveries", "Deliveries that have not arrived, by target and state.", labels=["target", "state"]
+    )
+    attempts = CounterMetricFamily(
+        "soapsvc_delivery_attempts", "Attempts that ended, by target and outcome.", labels=["target", "outcome"]
+    )
+    oldest = GaugeMetricFamily(
+        "soapsvc_delivery_oldest_pending_seconds",
+        "Arrival of the oldest push that waits for its delivery, seconds since 1970.",
+        labels=["target"],
+    )
+    paused = GaugeMetricFamily("soapsvc_delivery_paused", "1 where an operator paused the target.", labels=["target"])
+    for one in targets:
+        for state, many in (("pending", one.pending), ("forwarding", one.forwarding), ("dead", one.dead)):
+            states.add_metric([one.name, state], many)
+        attempts.add_metric([one.name, "delivered"], one.delivered)
+        attempts.add_metric([one.name, "failed"], one.failed_attempts)
+        paused.add_metric([one.name], int(one.paused_at is not None))
+        if one.oldest_at is not None:
+            oldest.add_metric([one.name], one.oldest_at.timestamp())
+    yield from (states, attempts, oldest, paused)

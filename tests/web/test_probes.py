@@ -14,8 +14,12 @@ import pytest
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
+from soapsvc.inbox.outbox_writes import Settlement
 from soapsvc.inbox.sql_store import SqlStore
+from soapsvc.states import Move
+from tests.inbox.conftest import opening
 from tests.inbox.making import NOON, STRICT, arrival, document_of, push, refused
+from tests.inbox.outbox_promises import claimed, delivered
 from tests.web.looking import CONTRACT, client_of
 
 EVERY_BYTE_THERE_IS = 2**62
@@ -142,3 +146,32 @@ def test_the_metrics_are_those_of_now(client: FlaskClient, store: SqlStore) -> N
     figures(client)
     store.accept(push(), STRICT)
     assert figures(client)['soapsvc_inbox_pushes{state="accepted"}'] == 1
+
+
+def test_the_metrics_tell_how_each_target_stands(inbox_file: Path) -> None:
+    for open_inbox in opening(f"sqlite:///{inbox_file}"):
+        store = open_inbox(route=lambda _: ("a", "b"))
+        accepted = [store.accept(push(mrn, arrival=arrival(mrn)), STRICT).id for mrn in range(3)]
+        assert delivered(store) == accepted[0]
+        held = claimed(store)
+        store.outbox.settle(Settlement(held, Move.LAST_ATTEMPT_FAILED, NOON, "never"))
+        claimed(store)
+        store.outbox.pause("b")
+        found = figures(client_of(store))
+        states = {name: value for name, value in found.items() if name.startswith("soapsvc_deliver")}
+        assert states == {
+            'soapsvc_deliveries{state="pending",target="a"}': 0,
+            'soapsvc_deliveries{state="forwarding",target="a"}': 1,
+            'soapsvc_deliveries{state="dead",target="a"}': 1,
+            'soapsvc_deliveries{state="pending",target="b"}': 3,
+            'soapsvc_deliveries{state="forwarding",target="b"}': 0,
+            'soapsvc_deliveries{state="dead",target="b"}': 0,
+            'soapsvc_delivery_attempts_total{outcome="delivered",target="a"}': 1,
+            'soapsvc_delivery_attempts_total{outcome="failed",target="a"}': 1,
+            'soapsvc_delivery_attempts_total{outcome="delivered",target="b"}': 0,
+            'soapsvc_delivery_attempts_total{outcome="failed",target="b"}': 0,
+            'soapsvc_delivery_oldest_pending_seconds{target="a"}': NOON.timestamp() + 2,
+            'soapsvc_delivery_oldest_pending_seconds{target="b"}': NOON.timestamp(),
+            'soapsvc_delivery_paused{target="a"}': 0,
+            'soapsvc_delivery_paused{target="b"}': 1,
+        }
