@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,7 +12,9 @@ from soapsvc.cli.inbox import opened_with
 from soapsvc.cli.inbox_tables import targets_table
 from soapsvc.cli.options import inbox_option, json_option
 from soapsvc.cli.output import count, print_json, show, tell
-from soapsvc.settings import Settings
+
+if TYPE_CHECKING:
+    from soapsvc.settings import Settings
 
 
 @click.group(short_help="Where pushes are handed on to.")

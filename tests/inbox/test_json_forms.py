@@ -73,5 +73,5 @@ def test_the_object_of_the_figures(open_inbox: OpenStore) -> None:
     assert told == {
         "accepted": 1, "quarantined": 0, "redeliveries": 0, "conflicts": 0, "documents": 1, "document_bytes": 18,
         "quarantine_bytes": 0, "oldest_received_at": "2026-11-23T12:00:00Z",
-        "newest_received_at": "2026-11-23T12:00:00Z",
+        "newest_received_at": "2026-11-23T12:00:00Z", "targets": [],
     }  # fmt: skip
