@@ -330,6 +330,7 @@ class SqlStore:
         quarantined = PUSHES.c.state == PushState.QUARANTINED.value
         names = ("accepted", "documents", "document_bytes", "redeliveries", "conflicts")
         by_arrival = select(PUSHES.c.received_at).limit(1)
+        targets = self.outbox.figures()  # before, not within: who holds a connection must not wait for another one
         with self._reading(patiently=True) as connection:
             totals = connection.execute(select(*(func.sum(TOTALS.c[name]).label(name) for name in names))).one()
             return InboxStats(
@@ -339,7 +340,7 @@ class SqlStore:
                 oldest_received_at=connection.execute(by_arrival.order_by(PUSHES.c.id.asc())).scalar(),
                 newest_received_at=connection.execute(by_arrival.order_by(PUSHES.c.id.desc())).scalar(),
                 free_bytes=self.free_bytes(),
-                targets=self.outbox.figures(),
+                targets=targets,
             )
 
     # -- how it is done ------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from tests.targets.servers import http_server
 PUSHES = int(os.environ.get("TEST_DELIVERED_PUSHES", "24"))
 LIVES_SECONDS = 1.0
 LEAST_KILLS = 2
-SENDERS = 2
+SENDERS = 2 + PUSHES // 150
 PAUSE_SECONDS = 0.12  # of a sender between two pushes, so that they come in over several lives
 PATIENCE_SECONDS = 120 + 3 * PUSHES  # for all of it, on a machine that does other things too
 
