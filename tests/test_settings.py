@@ -61,6 +61,9 @@ def test_every_setting_is_read_from_the_environment_and_from_the_file(
         "trusted_proxies": ('["::1/128"]', '["::1/128"]'), "extra_charsets": ('["koi8-r"]', '["koi8-r"]'),
         "admin_user": ('"me"', "me"), "admin_password_hash": (f'"{HASH}"', HASH), "log_format": ('"json"', "json"),
         "documents": ('"file:///d"', "file:///d"), "spool": ('"d"', "d"),
+        "smtp_url": ('"smtp://h:25"', "smtp://h:25"), "smtp_password": ('"env:X"', "env:X"),
+        "smtp_from": ('"a@b"', "a@b"), "ca_file": ('"ca.pem"', "ca.pem"),
+        "profiles": ('{x = {receiver = "http://r/"}}', '{"x": {"receiver": "http://r/"}}'),
         "processes": ("7", "7"), "threads": ("7", "7"), "max_depth": ("9", "9"),
     }  # fmt: skip
     in_file, in_environment = texts.get(name, ("4321", "4321"))

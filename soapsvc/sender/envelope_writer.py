@@ -19,7 +19,7 @@ from soapsvc.contract.schema_components import Attribute, ComplexType, Element, 
 from soapsvc.contract.wsdl_document import Operation, WsdlDocument
 from soapsvc.errors import SendError
 from soapsvc.namespaces import SOAP11_ENVELOPE, XML_SCHEMA_INSTANCE, qname
-from soapsvc.sender.message_shape import DOCUMENT, PROPERTY, MessageShape
+from soapsvc.sender.message_shape import DOCUMENT, PROPERTY, MessageShape, may_repeat
 from soapsvc.sender.message_texts import MessageTexts, has_text
 from soapsvc.sender.push_content import PushContent
 from soapsvc.sender.supply import Circumstances, Supply, as_base64
@@ -29,6 +29,8 @@ ALWAYS = frozenset(
 )
 """Roles that are told wherever the element around them is there."""
 MAX_DEPTH = 60  # the receiver's own limit is 64, envelope and body included
+Around = tuple[Type, ...]
+"""The types of the elements around, the outermost first."""
 _NIL = qname(XML_SCHEMA_INSTANCE, "nil")
 _ANYTHING = "{urn:soapsvc:sender}anything"
 _NO_PROPERTY = ("Subject", "")  # where a contract demands a property, and there is none
@@ -97,9 +99,9 @@ class _Writing:
             if operation.header_blocks:
                 header = etree.SubElement(root, qname(SOAP11_ENVELOPE, "Header"))
                 for name in operation.header_blocks:
-                    self._element(self._names[name], header, 0)
+                    self._element(self._names[name], header, ())
             body = etree.SubElement(root, qname(SOAP11_ENVELOPE, "Body"))
-            self._element(self._names[operation.input_element], body, 0)
+            self._element(self._names[operation.input_element], body, ())
         except ValueError as error:  # lxml's word for what no XML text may hold
             raise SendError(
                 "A property, job or file name has a character that XML cannot carry, such as a control character: "
@@ -109,15 +111,15 @@ class _Writing:
 
     # Elements --------------------------------------------------------------------------------------------------------
 
-    def _element(self, declared: Element, parent: etree._Element, depth: int) -> None:
-        if depth > MAX_DEPTH:
+    def _element(self, declared: Element, parent: etree._Element, around: Around) -> None:
+        if len(around) > MAX_DEPTH:
             raise SendError(f"The WSDL demands elements within elements without end at {declared.local_name}.")
         made = etree.SubElement(parent, declared.name)
         role, of = self._shape.role(declared), self._schema.type_of(declared)
         if isinstance(of, ComplexType) and of.abstract:
             raise SendError(
-                f"The WSDL demands {declared.local_name}, whose type is abstract: only xsi:type could tell which one is "
-                "meant. Send an envelope of your own: soapsvc push FILE takes one as it is."
+                f"The WSDL demands {declared.local_name}, whose type is abstract, so that xsi:type would have to tell "
+                "which one is meant. Send an envelope of your own: soapsvc push FILE takes one as it is."
             )
         if role == PROPERTY and self._is_named(of) and has_text(of):
             self._property(declared, made, of)
@@ -130,7 +132,7 @@ class _Writing:
                 made.set(_NIL, "true")
             else:
                 for particle in self._schema.content(of):
-                    self._particle(particle, made, depth)
+                    self._particle(particle, made, (*around, of))
         else:
             self._text(declared, made, role)
 
@@ -171,9 +173,7 @@ class _Writing:
             made.set(attribute.name, word or self._texts.filler(attribute))
         made.text = as_base64(document)
 
-    def _attributes(
-        self, made: etree._Element, of: Type, leads_to: frozenset[str], role: str
-    ) -> tuple[Attribute, ...]:
+    def _attributes(self, made: etree._Element, of: Type, leads_to: frozenset[str], role: str) -> tuple[Attribute, ...]:
         declared = self._schema.attributes(of)
         for attribute in declared:
             own = role_of_name(attribute.name)
@@ -192,47 +192,75 @@ class _Writing:
 
     # Particles -------------------------------------------------------------------------------------------------------
 
-    def _particle(self, particle: Particle, parent: etree._Element, depth: int) -> None:
+    def _particle(self, particle: Particle, parent: etree._Element, around: Around) -> None:
         """A particle as often as there is something for it, and at least as often as it must be there."""
         if isinstance(particle, Wildcard):
             self._anything(particle, parent)
             return
         made, most = 0, particle.max_occurs
-        if self._shape.repeats(particle, DOCUMENT):
+        if isinstance(particle, Group) and particle.kind == "choice" and may_repeat(particle):
+            made = self._repeated_choice(particle, parent, around)
+        elif self._shape.repeats(particle, DOCUMENT):
             while (left := self._supply.documents_left) and DOCUMENT in self._supply.wanted and made != most:
                 with self._supply.one_document():
-                    self._once(particle, parent, depth)
+                    self._once(particle, parent, around)
                 made += 1
                 if self._supply.documents_left >= left:
                     break
         if self._shape.repeats(particle, PROPERTY) and not made:
             while (left := self._supply.properties_left) and made != most:
-                self._once(particle, parent, depth)
+                self._once(particle, parent, around)
                 made += 1
                 if self._supply.properties_left >= left:
                     break
-        if not made and self._is_wanted(particle):
-            self._once(particle, parent, depth)
+        if not made and self._is_wanted(particle, around):
+            self._once(particle, parent, around)
             made = 1
         for _ in range(made, particle.min_occurs):
-            self._once(particle, parent, depth)
+            self._once(particle, parent, around)
 
-    def _is_wanted(self, particle: Particle) -> bool:
-        """Whether something is left for a particle; or a text that is told wherever it may."""
+    def _repeated_choice(self, choice: Group, parent: etree._Element, around: Around) -> int:
+        """A choice that may come again, until nothing is left that it takes; returns how often it came. Documents
+        stand side by side there: what describes one goes in front of it, where the receiver looks first."""
+        made = 0
+        while DOCUMENT in self._shape.leads_to(choice) & self._supply.wanted and made != choice.max_occurs:
+            left = self._supply.documents_left
+            with self._supply.one_document():
+                made += self._until_placed(choice, parent, around, made)
+            if self._supply.documents_left >= left:
+                break
+        return made + self._until_placed(choice, parent, around, made)
+
+    def _until_placed(self, choice: Group, parent: etree._Element, around: Around, made: int) -> int:
+        """How often the choice came, by what was wanted at first: at most as often as there are different things."""
+        begun = made
+        while (wanted := self._shape.leads_to(choice) & self._supply.wanted) and made != choice.max_occurs:
+            before = wanted, self._supply.properties_left
+            self._choice(choice, parent, around)
+            made += 1
+            if before == (self._shape.leads_to(choice) & self._supply.wanted, self._supply.properties_left):
+                break
+        return made - begun
+
+    def _is_wanted(self, particle: Particle, around: Around) -> bool:
+        """Whether something is left for a particle; or a text that is told wherever it may. What may stay away and has
+        a type that it stands in already does not help: its place is further out."""
+        if isinstance(particle, Element) and any(self._schema.type_of(particle) is one for one in around):
+            return False
         if self._shape.leads_to(particle) & self._supply.wanted:
             return True
         if not isinstance(particle, Element) or self._shape.role(particle) not in ALWAYS:
             return False
         return self._texts.known(self._shape.role(particle), particle) is not None
 
-    def _once(self, particle: Particle, parent: etree._Element, depth: int) -> None:
+    def _once(self, particle: Particle, parent: etree._Element, around: Around) -> None:
         if isinstance(particle, Element):
-            self._element(self._standing(particle), parent, depth + 1)
+            self._element(self._standing(particle), parent, around)
         elif isinstance(particle, Group) and particle.kind == "choice":
-            self._choice(particle, parent, depth)
+            self._choice(particle, parent, around)
         elif isinstance(particle, Group):
             for member in particle.particles:
-                self._particle(member, parent, depth)
+                self._particle(member, parent, around)
 
     def _standing(self, element: Element) -> Element:
         """The element of a substitution group that takes what is left; else the first."""
@@ -242,22 +270,26 @@ class _Writing:
         wanted = self._supply.wanted
         return next((one for one in standing if self._shape.leads_to(one) & wanted), standing[0])
 
-    def _choice(self, choice: Group, parent: etree._Element, depth: int) -> None:
-        """The branch that takes what is left, a document before all else; else the first that can be written."""
+    def _choice(self, choice: Group, parent: etree._Element, around: Around) -> None:
+        """The branch that takes what is left: a document before all else, but for what describes it, where the choice
+        comes again; else the first that can be written."""
         wanted = self._supply.wanted
-        taking = sorted(
-            (one for one in choice.particles if self._shape.leads_to(one) & wanted),
-            key=lambda one: DOCUMENT not in self._shape.leads_to(one) & wanted,
-        )
+        order = (*(("doctype", "filename", "characterset") if may_repeat(choice) else ()), DOCUMENT)
+
+        def rank(one: Particle) -> int:
+            fitting = self._shape.leads_to(one) & wanted
+            return next((n for n, role in enumerate(order) if role in fitting), len(order))
+
+        taking = sorted((one for one in choice.particles if self._shape.leads_to(one) & wanted), key=rank)
         if taking:
-            self._particle(taking[0], parent, depth)
+            self._particle(taking[0], parent, around)
             return
         if any(one.min_occurs == 0 for one in choice.particles):
             return
         there, wrong = len(parent), None
         for one in choice.particles:
             try:
-                self._particle(one, parent, depth)
+                self._particle(one, parent, around)
                 return
             except SendError as error:
                 wrong = error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -22,10 +22,11 @@ from soapsvc.sender.envelope_writer import EnvelopeWriter
 from soapsvc.sender.push_content import PushContent
 from soapsvc.sender.supply import Circumstances
 from soapsvc.settings import OwnSettings
-from soapsvc.spool import Spool
+from soapsvc.spool import Content, Spool
 from soapsvc.targets.target import OutgoingDocument, OutgoingPush
 from soapsvc.wire.envelope_reader import Envelope, Limits, read_envelope
 
+_NO_SETTINGS: dict[str, Any] = {}
 ID_CHARS = 24  # hexadecimal digits of SHA-256: 96 bits
 DEVIATIONS_TOLD = 3
 
@@ -74,6 +75,7 @@ class PushMaker:
                 f"The envelope that was written does not keep {self._wsdl.path.name}: {told}. Nothing was sent; an "
                 "envelope of your own is sent as it is (soapsvc push ENVELOPE.xml)."
             )
+        self._look_for(content, push)
         first = content.documents[0].filename if content.documents else "push"
         return _made(envelope, push, now, name or first)
 
@@ -82,12 +84,25 @@ class PushMaker:
         push, _ = self._read(envelope, now)
         return _made(envelope, push, now, name)
 
+    def _look_for(self, content: PushContent, push: Push) -> None:
+        """Errors: SendError: the receiver would not find in the envelope what was put there."""
+        digests = {document.content.sha256 for document in push.documents}
+        lost = [one.filename for one in content.documents if hashlib.sha256(one.content).hexdigest() not in digests]
+        if lost:
+            raise SendError(
+                f"By {self._wsdl.path.name} the receiver would not find the document {lost[0]} again. Nothing was sent."
+            )
+
     def _read(self, envelope: bytes, now: datetime) -> tuple[Push | None, tuple[Deviation, ...]]:
         """What the receiver will read, and what it will not take by the schema. None: it cannot be read."""
-        limits = Limits.from_settings(OwnSettings())
+        limits = Limits.from_settings(OwnSettings(**_NO_SETTINGS))
         with Spool(Path(tempfile.gettempdir())) as spool:
             read = read_envelope(
-                io.BytesIO(envelope), codec="utf-8", limits=limits, document_names=self._wsdl.document_names, spool=spool
+                io.BytesIO(envelope),
+                codec="utf-8",
+                limits=limits,
+                document_names=self._wsdl.document_names,
+                spool=spool,
             )
             if not _has_body(read):
                 return None, read.deviations
@@ -106,9 +121,6 @@ def _has_body(read: Envelope) -> bool:
 
 def _in_memory(push: Push) -> Push:
     """The push with its documents out of the spool, which ends with the reading."""
-    from dataclasses import replace
-
-    from soapsvc.spool import Content
 
     def read(content: Content) -> Content:
         with content.open() as stream:

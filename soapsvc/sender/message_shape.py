@@ -58,9 +58,8 @@ class MessageShape:
 
     def _repeats_below(self, particle: Particle, role: str, around: tuple[object, ...]) -> bool:
         for inside, types in self._inside(particle, around):
-            if role in self.leads_to(inside):
-                if may_repeat(inside) or self._repeats_below(inside, role, types):
-                    return True
+            if role in self.leads_to(inside) and (may_repeat(inside) or self._repeats_below(inside, role, types)):
+                return True
         return False
 
     def _inside(self, particle: Particle, around: tuple[object, ...]) -> Iterator[tuple[Particle, tuple[object, ...]]]:

@@ -37,7 +37,8 @@ class MessageTexts:
                 return text
         if role in TOLD:
             raise SendError(
-                f"The WSDL's {use.local_name} does not take {told!r}; it takes {_taken(values)}. Push with another value."
+                f"The WSDL's {use.local_name} does not take {told!r}; it takes {_taken(values)}. Push with "
+                "another value."
             )
         return None
 

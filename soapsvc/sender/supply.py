@@ -52,6 +52,8 @@ class Supply:
         self._inside, self._properties_in_documents = 0, properties_in_documents
         if not open_documents and self._documents:
             self._begin(self._documents.pop(0))
+        elif len(self._documents) == 1:  # what describes it may stand outside of what repeats
+            self._current = self._documents[0]
 
     # What is left ----------------------------------------------------------------------------------------------------
 
@@ -102,10 +104,14 @@ class Supply:
             self._inside -= 1
             if not self._is_current_placed and self._current is not None:
                 self._documents.insert(0, self._current)  # it had no place here
-            self._current, self._described, self._is_current_placed = before
+            self._is_current_placed = before[2]
+            if before[0] is not self._current:
+                self._current, self._described = before[:2]
 
     def _begin(self, document: SentDocument) -> None:
-        self._current, self._described, self._is_current_placed = document, set(), False
+        if document is not self._current:
+            self._current, self._described = document, set()
+        self._is_current_placed = False
 
     def next_document(self) -> SentDocument | None:
         """The document whose turn it is, which is placed with this; None: there is none left."""
