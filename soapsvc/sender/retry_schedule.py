@@ -80,8 +80,8 @@ SCHEDULES = {
         RetrySchedule(
             "growing-24h",
             _growing_for_a_day(),
-            "Salesforce outbound messages (help.salesforce.com, considerations for outbound messages): exponentially "
-            "growing gaps of at most 2 h until the message is 24 h old; the first gap is not published: a minute is ours",
+            "Salesforce outbound messages (help.salesforce.com, considerations for outbound messages): growing "
+            "gaps of at most 2 h until the message is 24 h old; the first gap is not published: one minute here",
         ),
         RetrySchedule(
             "steps-24h",
