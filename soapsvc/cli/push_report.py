@@ -78,9 +78,7 @@ class PushReport:
         ]  # fmt: skip
         if times:
             slowest = times[min(len(times) - 1, int(0.99 * len(times)))]
-            told.append(
-                ("acknowledged after", f"{statistics.median(times):.0f} ms (median), {slowest:.0f} ms (99 of 100)")
-            )
+            told.append(("acknowledged after", f"{statistics.median(times):.0f} ms, 99 of 100 within {slowest:.0f} ms"))
         return told
 
 
