@@ -153,9 +153,9 @@ class _Writing:
                 made.set(attribute.name, name)
             elif attribute.use == "required":
                 made.set(attribute.name, self._texts.filler(attribute))
+        made.text = value
         if not self._texts.takes(declared, value):
             raise SendError(f"The WSDL's {declared.local_name} does not take the value of the property {name}.")
-        made.text = value
 
     def _document(self, declared: Element, made: etree._Element, attributes: Sequence[Attribute]) -> None:
         """The text of a document, in base64; as text where its format attribute takes no other word."""
