@@ -85,7 +85,7 @@ class Sender:
         schedule = self._profile.schedule
         if self._faults.spoil_the_first and schedule.attempts == 1:
             schedule = RetrySchedule.of(2, 0.0)  # or the fault would hide what the receiver does with the repeat
-        answers: list[Acknowledged] = []
+        answers: list[Acknowledged | DeliveryFailed] = []
 
         def to_receiver(number: int) -> Receipt:
             answers[:] = self._to_receiver(push, number)
@@ -93,7 +93,8 @@ class Sender:
 
         receipt = self._try(push, self._receiver, False, schedule, to_receiver, attempts)
         if receipt is not None:
-            return Outcome(push.id, push.name, Holder.RECEIVER, receipt, tuple(attempts), answers[0].raw)
+            raw = next(one.raw for one in answers if isinstance(one, Acknowledged))
+            return Outcome(push.id, push.name, Holder.RECEIVER, receipt, tuple(attempts), raw)
         for backup in self._backups:
 
             def to_backup(_: int, backup: Target = backup) -> Receipt:
@@ -146,8 +147,8 @@ class Sender:
             self._sleep(wait)
         return None
 
-    def _to_receiver(self, push: MadePush, number: int) -> list[Acknowledged]:
-        """The acknowledgements of one attempt. Errors: DeliveryFailed: there is none."""
+    def _to_receiver(self, push: MadePush, number: int) -> list[Acknowledged | DeliveryFailed]:
+        """What one attempt brought, an acknowledgement at least. Errors: DeliveryFailed: there is none."""
         through = self._faults.through(number)
         if not (self._faults.twice_at_once and number == 1):
             return [self._receiver.post(push.outgoing.open_raw, through=through)]
@@ -162,10 +163,9 @@ class Sender:
 
         with ThreadPoolExecutor(2) as pool:
             came = [future.result() for future in [pool.submit(one), pool.submit(one)]]
-        taken = [answer for answer in came if isinstance(answer, Acknowledged)]
-        if not taken:
-            raise next(error for error in came if isinstance(error, DeliveryFailed))
-        return taken
+        if not any(isinstance(answer, Acknowledged) for answer in came):
+            raise next(answer for answer in came if isinstance(answer, DeliveryFailed))
+        return came
 
 
 def _opened(backup: Backup, options: TargetOptions) -> Target:
@@ -179,10 +179,13 @@ def _opened(backup: Backup, options: TargetOptions) -> Target:
     )  # fmt: skip
 
 
-def _said(answers: list[Acknowledged]) -> str:
-    """The acknowledgement in a line; of two at once, whether they say the same."""
-    summary = answers[0].summary
+def _said(answers: list[Acknowledged | DeliveryFailed]) -> str:
+    """The acknowledgement in a line; of two at once, what became of the other one."""
+    taken = [answer for answer in answers if isinstance(answer, Acknowledged)]
     if len(answers) == 1:
-        return summary
-    same = "with the same bytes" if answers[0].raw == answers[1].raw else "with different answers"
-    return f"{summary}; both of two at once were acknowledged, {same}"
+        return taken[0].summary
+    refused = next((answer for answer in answers if isinstance(answer, DeliveryFailed)), None)
+    if refused is not None:
+        return f"{taken[0].summary}; one of two at once was not acknowledged: {refused}"
+    same = "with the same bytes" if taken[0].raw == taken[1].raw else "with different answers"
+    return f"{taken[0].summary}; both of two at once were acknowledged, {same}"
