@@ -127,10 +127,10 @@ def _planned(
     together: bool,
 ) -> list[Planned]:
     """A push for each file, or one for all; only the files' first bytes are looked at now."""
-    envelopes = [file for file in files if _begins_an_envelope(file)]
+    envelopes = {file for file in files if _begins_an_envelope(file)}
     if envelopes and (properties or job or doctype or together):
         raise click.UsageError(
-            f"{envelopes[0]} is a SOAP envelope and is replayed with what it holds: leave out --property, --job, "
+            f"{min(envelopes)} is a SOAP envelope and is replayed with what it holds: leave out --property, --job, "
             "--type and --together"
         )
     if together:

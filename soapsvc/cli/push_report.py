@@ -41,7 +41,7 @@ class PushReport:
     def attempt(self, push: MadePush, attempt: Attempt, wait_seconds: float | None) -> None:
         """An attempt that failed and is followed by another one."""
         if wait_seconds is not None and not self._several:
-            tell(f"{attempt.target}: {attempt.told} The next attempt is in {_span(wait_seconds)}.")
+            tell(f"{_reason(attempt.target, attempt.told).rstrip('.')}; the next attempt is in {_span(wait_seconds)}")
 
     def add(self, ended: Ended) -> None:
         """One push has come to its end."""
@@ -116,11 +116,13 @@ def _troubles(ended: Ended) -> list[str]:
         if not one.taken:
             last[(one.target, one.is_backup)] = one.told
     several = len(last) > 1 or outcome.holder.value == "backup"
-    return [_line(f"{target}: {told}" if several else told) for (target, _), told in last.items()]
+    return [_reason(target if several else "", told) for (target, _), told in last.items()]
 
 
-def _line(text: str) -> str:
-    return " ".join(text.split())
+def _reason(target: str, told: str) -> str:
+    """Why a destination did not take the push, in a line that names it once."""
+    line = " ".join(told.split())
+    return line if target in line else f"{target}: {line}"
 
 
 def _span(seconds: float) -> str:

@@ -245,13 +245,16 @@ class _Writing:
     def _is_wanted(self, particle: Particle, around: Around) -> bool:
         """Whether something is left for a particle; or a text that is told wherever it may. What may stay away and has
         a type that it stands in already does not help: its place is further out."""
-        if isinstance(particle, Element) and any(self._schema.type_of(particle) is one for one in around):
+        if self._is_inside_itself(particle, around):
             return False
         if self._shape.leads_to(particle) & self._supply.wanted:
             return True
         if not isinstance(particle, Element) or self._shape.role(particle) not in ALWAYS:
             return False
         return self._texts.known(self._shape.role(particle), particle) is not None
+
+    def _is_inside_itself(self, particle: Particle, around: Around) -> bool:
+        return isinstance(particle, Element) and any(self._schema.type_of(particle) is one for one in around)
 
     def _once(self, particle: Particle, parent: etree._Element, around: Around) -> None:
         if isinstance(particle, Element):
@@ -276,9 +279,10 @@ class _Writing:
         wanted = self._supply.wanted
         order = (*(("doctype", "filename", "characterset") if may_repeat(choice) else ()), DOCUMENT)
 
-        def rank(one: Particle) -> int:
+        def rank(one: Particle) -> tuple[bool, int]:
             fitting = self._shape.leads_to(one) & wanted
-            return next((n for n, role in enumerate(order) if role in fitting), len(order))
+            nearest = next((n for n, role in enumerate(order) if role in fitting), len(order))
+            return self._is_inside_itself(one, around), nearest
 
         taking = sorted((one for one in choice.particles if self._shape.leads_to(one) & wanted), key=rank)
         if taking:

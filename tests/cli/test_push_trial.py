@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -114,6 +117,18 @@ def test_one_of_many_that_nobody_has_is_told_by_its_name_and_the_others_go_on(se
     assert "badBase64.xml: Fault Client" in done.stderr
     assert "PAY-001" in done.stderr
     assert [line.split()[-1] for line in done.stdout.splitlines()[:3]] == ["1", "0", "1"]
+
+
+def test_ctrl_c_between_two_attempts_ends_it_at_once(tmp_path: Path) -> None:
+    gone = f"http://127.0.0.1:{free_port()}/push"
+    command = [sys.executable, "-m", "soapsvc", "push", str(report(tmp_path)), "--to", gone, "--retry", "steps-24h"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    assert "the next attempt is in 60 s" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 130
+    assert process.stderr.read().strip() == "soapsvc: interrupted"
+    process.stderr.close()
 
 
 def test_a_push_that_the_contract_does_not_take_is_exit_1_and_nothing_is_sent(service: Service, tmp_path: Path) -> None:

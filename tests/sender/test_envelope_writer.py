@@ -208,6 +208,14 @@ def test_what_else_is_required_is_filled(content: str, tmp_path: Path) -> None:
     assert document.open().read() == CSV
 
 
+def test_a_choice_between_a_document_and_more_of_the_same_takes_the_document(tmp_path: Path) -> None:
+    wsdl = a_wsdl(tmp_path, schema(
+        '<xs:element name="Push" type="t:P"/><xs:complexType name="P"><xs:choice><xs:element name="Part" type="t:P"/>'
+        '<xs:element name="DocData" type="xs:base64Binary"/></xs:choice></xs:complexType>'
+    ))  # fmt: skip
+    assert len(made(wsdl.path, report()).outgoing.documents) == 1
+
+
 def test_elements_without_end_are_refused(tmp_path: Path) -> None:
     wsdl = a_wsdl(tmp_path, schema(
         '<xs:element name="Push" type="t:P"/><xs:complexType name="P"><xs:sequence><xs:element name="Push" type="t:P"/>'
