@@ -66,10 +66,9 @@ def test_many_files_are_summed_up_each_a_push_with_a_number_of_its_own(
     files = [str(report(tmp_path, f"r{n}.csv")) for n in range(12)]
     done = push(*files, "--to", service.url, "--job", "trial:100", "--parallel", "4", "--rate", "200")
     assert done.returncode == 0, done.stderr
-    told = dict(
-        line.split(maxsplit=1) for line in done.stdout.splitlines() if line.startswith(("acknowledged ", "sent"))
-    )
-    assert "12 pushes" in told["sent"] or "pushes a second" in told["sent"]
+    told = [line.rsplit(maxsplit=1) for line in done.stdout.splitlines()[:3]]
+    assert told == [["acknowledged", "12"], ["handed to the backup", "0"], ["with nobody", "0"]]
+    assert "pushes a second" in done.stdout
     for n in range(12):
         (one,) = held(service, str(100 + n))
         assert one["documents"][0]["filename"] == f"r{n}.csv"
