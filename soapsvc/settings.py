@@ -25,11 +25,13 @@ Network = IPv4Network | IPv6Network
 MIB = 1024 * 1024
 DEFAULT_FILE = Path("soapsvc.toml")
 PREFIX = "SOAPSVC_"
-NOT_SETTINGS = frozenset({"SOAPSVC_DEBUG", "SOAPSVC_PUSH_PASSWORD"})
+NOT_SETTINGS = frozenset({"SOAPSVC_DEBUG", "SOAPSVC_PUSH_PASSWORD", "SOAPSVC_BACKUP_PASSWORD"})
 """Variables of ours that set nothing here: the command line reads them itself."""
 _STORE_URL = re.compile(r"(?:sqlite|postgresql)(?:\+\w+)?://.*")
 _DOCUMENTS = re.compile(r"file:///[^?#]+|s3://[^/?#@]+(?:/[^?#]*)?")
+_MAIL_SERVER = re.compile(r"smtps?://[^/?#]+/?(?:\?[^#]*)?")
 _USERINFO = re.compile(r"^(\w[\w+.-]*://)?.*@", re.DOTALL)  # to the last @: what is no URL may hold several
+_URLS = ("inbox", "public_url", "documents", "smtp_url")
 _KUBERNETES_SERVICE_LINK = re.compile(r"SOAPSVC_(SERVICE_(HOST|PORT)|PORT)(_\w+)?")
 
 
@@ -134,6 +136,21 @@ class Settings(BaseSettings):
     retention: RetentionSettings = Field(
         RetentionSettings(), description="what is removed, by age, count and bytes ([deliveries.md](deliveries.md))"
     )
+    smtp_url: str | None = Field(
+        None,
+        description="server that takes mail: smtp://[USER@]HOST:PORT (?tls=required, offered or never) or smtps://…",
+    )
+    smtp_password: SecretStr | None = Field(
+        None, description="of the user in smtp_url; env:NAME or file:PATH: where it lies"
+    )
+    smtp_from: str | None = Field(None, description="sender of mails; unset: soapsvc@ and this machine's name")
+    ca_file: Path | None = Field(
+        None, description="PEM file of the authorities to believe where this connects to; unset: the machine's"
+    )
+    profiles: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="profiles of `soapsvc push --profile NAME`: receiver, backup, retry (docs/senders-and-backups.md)",
+    )
     log_format: str = Field("text", pattern="^(text|json)$", description="text or json, one line an event, on stderr")
 
     @field_validator("*", mode="before")
@@ -181,6 +198,13 @@ class Settings(BaseSettings):
     def _is_place_of_documents(cls, value: str | None) -> str | None:
         if value is not None and not _DOCUMENTS.fullmatch(value):
             raise ValueError("file:///DIRECTORY or s3://BUCKET/PREFIX, such as s3://soapsvc-documents/inbox")
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _is_mail_server(cls, value: str | None) -> str | None:
+        if value is not None and not _MAIL_SERVER.fullmatch(value):
+            raise ValueError("smtp://HOST:PORT or smtps://HOST:PORT, such as smtp://127.0.0.1:25")
         return value
 
     @field_validator("basic_users")
@@ -376,7 +400,7 @@ def _reads(name: str, found: Any) -> str:
     if is_secret(name):
         return ""
     if isinstance(found, str | Path):
-        shown = without_userinfo(str(found)) if name in ("inbox", "public_url", "documents") else str(found)
+        shown = without_userinfo(str(found)) if name in _URLS else str(found)
         shown = shown.partition("?")[0] if name == "inbox" else shown  # a password may stand among the parameters
         return f" reads {shown!r}"
     return f" is {json.dumps(found) if isinstance(found, bool) else repr(found)}"
@@ -403,7 +427,8 @@ def _kind(name: str) -> str:
     """What a value of the setting has to be, where nothing narrower is wanted."""
     annotation: Any = Settings.model_fields[name].annotation
     if is_list(name) or is_table(name):
-        return f"a {'list' if is_list(name) else 'table'} of texts, such as {example(name)}"
+        items = "tables" if name == "profiles" else "texts"
+        return f"a {'list' if is_list(name) else 'table'} of {items}, such as {example(name)}"
     if annotation is Conformance:
         *others, last = (repr(str(degree)) for degree in Conformance)
         return f"{', '.join(others)} or {last}"
@@ -445,6 +470,8 @@ def example(name: str) -> str:
         return '{"accepted": {"days": 90}}'
     if name == "conformance_by_source":
         return '{"192.0.2.0/24": "observe"}'
+    if name == "profiles":
+        return '{"trial": {"receiver": "http://127.0.0.1:8080/push"}}'
     if is_table(name):
         return '{"vendor": "scrypt:32768:8:1$…"}'
     return '["windows-1250"]' if name == "extra_charsets" else '["192.0.2.0/24"]'

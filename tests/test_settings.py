@@ -67,6 +67,9 @@ def test_every_setting_is_read_from_the_environment_and_from_the_file(
         "delivery": ('[{name = "a", target = "file:///d"}]', '[{"name": "a", "target": "file:///d"}]'),
         "delivery_worker": ('"apart"', "apart"), "delivery_claim_seconds": ("7", "7"),
         "retention": ("{accepted = {days = 9}}", '{"accepted": {"days": 9}}'),
+        "smtp_url": ('"smtp://h:25"', "smtp://h:25"), "smtp_password": ('"env:X"', "env:X"),
+        "smtp_from": ('"a@b"', "a@b"), "ca_file": ('"ca.pem"', "ca.pem"),
+        "profiles": ('{x = {receiver = "http://r/"}}', '{"x": {"receiver": "http://r/"}}'),
         "processes": ("7", "7"), "threads": ("7", "7"), "max_depth": ("9", "9"),
     }  # fmt: skip
     in_file, in_environment = texts.get(name, ("4321", "4321"))

@@ -41,8 +41,9 @@ SOAPSVC_ALLOWED_SOURCES='["192.0.2.0/24", "2001:db8::/32"]'
 SOAPSVC_BASIC_USERS='{"vendor": "scrypt:32768:8:1$…"}'
 ```
 
-Two variables are no settings: `SOAPSVC_PUSH_PASSWORD` is the HTTP Basic password that `soapsvc push` sends (the user
-name stands in the URL), and `SOAPSVC_DEBUG=1` shows the traceback of an internal error.
+Three variables are no settings: `SOAPSVC_PUSH_PASSWORD` is the HTTP Basic password that `soapsvc push` sends (the user
+name stands in the URL), `SOAPSVC_BACKUP_PASSWORD` the password of the user in the URL of `--backup`, and
+`SOAPSVC_DEBUG=1` shows the traceback of an internal error.
 
 This page is printed from the settings themselves (`python -m soapsvc.cli.settings_page`).
 

@@ -1,55 +1,33 @@
-"""Plays the vendor: pushes by a WSDL through zeep, and believes nothing but the acknowledgement."""
+"""Pushes through zeep, as an integrator's client does that was generated from the WSDL; one attempt, no backup.
+
+`sender.Sender` is the vendor's half, with envelopes by any WSDL, a retry schedule and backups.
+"""
 
 from __future__ import annotations
 
 import base64
-import logging
+import io
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlsplit
 
-import requests
-import zeep
 from lxml import etree
-from requests.auth import HTTPBasicAuth
 from zeep.exceptions import Error as ZeepError
-from zeep.exceptions import Fault, ValidationError
-from zeep.wsdl.bindings.soap import Soap11Binding
 
 from soapsvc.clock import Clock, utc_now
 from soapsvc.errors import SendError
 from soapsvc.namespaces import SOAP11_ENVELOPE, qname
 from soapsvc.records import JobId
 from soapsvc.sender.document_files import charset_of, doctype_of
+from soapsvc.sender.profile import TIMEOUT_SECONDS
+from soapsvc.sender.supply import SENDER_KEY
 from soapsvc.shipped import WSDL_FILE
-
-logging.getLogger("zeep").addHandler(logging.NullHandler())  # what it has to say is in the errors raised here
-
-TIMEOUT_SECONDS = 15.0  # services of this kind wait no longer for an acknowledgement
-SAID_CHARS = 300
-SENDER_KEY = "http://sender.example.net/wsda"  # no address of anybody's: it names who sends, and this is a trial
-
-
-@dataclass(frozen=True, slots=True)
-class Acknowledged:
-    """A receiver's acknowledgement.
-
-    raw          the answer's bytes
-    status_code  0: success
-    submit_id    as echoed, None: it is not
-    """
-
-    raw: bytes = field(repr=False)
-    status_code: str
-    submit_id: str | None
-
-    @property
-    def summary(self) -> str:
-        """The answer in a line."""
-        echoed = f", SubmitId {self.submit_id}" if self.submit_id else ""
-        return f"StatusCode {self.status_code}{echoed}"
+from soapsvc.targets.options import TargetOptions
+from soapsvc.targets.soap_contract import Acknowledged, SoapContract, one_line, safe_parser
+from soapsvc.targets.soap_target import SoapTarget
+from soapsvc.targets.target import DeliveryFailed
 
 
 class PushClient:
@@ -71,17 +49,13 @@ class PushClient:
         timeout_seconds: float = TIMEOUT_SECONDS,
         clock: Clock = utc_now,
     ):
-        session = requests.Session()
-        session.trust_env = False  # no proxy and no netrc of the machine's: what is tried is this receiver
-        if user is not None:
-            session.auth = HTTPBasicAuth(user.encode(), (password or "").encode())
-        transport = zeep.Transport(session=session, timeout=timeout_seconds, operation_timeout=timeout_seconds)
-        settings = zeep.Settings(strict=True, raw_response=True, xml_huge_tree=True)
+        options = TargetOptions(wsdl=wsdl, total_seconds=timeout_seconds, password=password, clock=clock)
         self._url, self._clock = url, clock
-        self._zeep = zeep.Client(str(wsdl), transport=transport, settings=settings)
-        self._binding = next(b for b in self._zeep.wsdl.bindings.values() if type(b) is Soap11Binding)
-        self._operation = next(iter(self._binding.all().values()))
-        self._service = self._zeep.create_service(self._binding.name.text, url)
+        self._target = SoapTarget(url if user is None else _with_user(url, user), options)
+        contract = SoapContract.of(wsdl)
+        self._zeep = contract.client
+        binding, self._operation = contract.bindings[0]
+        self._service = self._zeep.create_service(binding.name.text, url)
 
     def push(
         self,
@@ -134,7 +108,7 @@ class PushClient:
             values = _values(wanted, children[0], self._zeep)
             headers = [self._header(block) for block in blocks]
         except (ZeepError, ValueError, TypeError) as cause:
-            raise SendError(f"zeep cannot read the envelope by the WSDL: {_one_line(cause)}") from cause
+            raise SendError(f"zeep cannot read the envelope by the WSDL: {one_line(cause)}") from cause
         return self._send(values, headers)
 
     def _header(self, block: etree._Element) -> Any:
@@ -147,64 +121,32 @@ class PushClient:
         return [] if header is None or header.type is None else [element for _, element in header.type.elements]
 
     def _send(self, values: dict[str, Any], headers: list[Any]) -> Acknowledged:
+        """Write the envelope as zeep does, and post it. Errors: SendError: it does not fit, or nobody acknowledged."""
         try:
-            response = self._service[self._operation.name](**values, _soapheaders=headers)
-        except (ValidationError, TypeError, ValueError) as cause:
-            raise SendError(f"The push does not fit the WSDL: {_one_line(cause)}") from cause
-        except requests.Timeout as cause:
-            raise SendError(f"No answer from {self._url} in time; whether it took the push is not known.") from cause
-        except requests.RequestException as cause:
-            raise SendError(f"{self._url} cannot be reached: {_reason(cause)}") from cause
-        return self._acknowledged(response)
-
-    def _acknowledged(self, response: requests.Response) -> Acknowledged:
-        """Errors: SendError for all but HTTP 200 with the acknowledgement that the WSDL describes, and status 0."""
-        if response.status_code not in (200, 500):
-            text = response.text.strip().splitlines()
-            raise SendError(f"HTTP {response.status_code}: {text[0] if text else response.reason}")
+            made = self._zeep.create_message(self._service, self._operation.name, **values, _soapheaders=headers)
+            envelope = etree.tostring(made, xml_declaration=True, encoding="utf-8")
+        except (ZeepError, TypeError, ValueError) as cause:
+            raise SendError(f"The push does not fit the WSDL: {one_line(cause)}") from cause
         try:
-            with self._zeep.settings(raw_response=False):
-                answer = self._binding.process_reply(self._zeep, self._operation, response)
-        except Fault as fault:
-            if not fault.code:  # zeep takes whatever comes with HTTP 500 for a fault
-                raise SendError(
-                    f"HTTP {response.status_code}, but neither a SOAP fault nor an acknowledgement; nothing was taken."
-                ) from fault
-            code = fault.code.rpartition(":")[2]
-            raise SendError(f"Fault {code} (HTTP {response.status_code}): {fault.message}") from fault
-        except (ZeepError, ValueError, TypeError, AttributeError, LookupError) as cause:
-            raise SendError(
-                f"HTTP {response.status_code}, but not the acknowledgement of the WSDL: {_one_line(cause)}"
-            ) from cause
-        status = getattr(answer, "Status", None)
-        if response.status_code != 200 or status is None or status.StatusCode != 0:
-            raise SendError(f"HTTP {response.status_code}, but the answer acknowledges nothing.")
-        return Acknowledged(response.content, str(status.StatusCode), answer.SubmitId)
+            return self._target.post(lambda: io.BytesIO(envelope))
+        except DeliveryFailed as failed:
+            raise SendError(str(failed)) from failed
 
 
 def _parsed(envelope: bytes) -> etree._Element:
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True)
     try:
-        return etree.fromstring(envelope, parser)
+        return etree.fromstring(envelope, safe_parser())
     except etree.XMLSyntaxError as cause:
         raise SendError(f"What is to be replayed is not well-formed: {cause}") from cause
 
 
-def _values(declared: Any, element: etree._Element, client: zeep.Client) -> dict[str, Any]:
+def _with_user(url: str, user: str) -> str:
+    """The URL that names the user; the password goes apart."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=f"{quote(user, safe='')}@{parts.netloc}").geturl()
+
+
+def _values(declared: Any, element: etree._Element, client: Any) -> dict[str, Any]:
     """The members of an element by zeep's names; lists where there are several."""
     parsed = declared.type.parse_xmlelement(element, client.wsdl.types)
     return {name: value for name, value in parsed.__values__.items() if value is not None}
-
-
-def _one_line(cause: Exception) -> str:
-    """What zeep says, which may go over several lines and repeat the whole answer."""
-    said = " ".join(str(cause).split())
-    return said if len(said) <= SAID_CHARS else f"{said[:SAID_CHARS]}…"
-
-
-def _reason(cause: requests.RequestException) -> str:
-    """What went wrong without requests' own nesting of objects."""
-    inner: BaseException = cause
-    while (deeper := inner.__cause__ or inner.__context__) is not None:
-        inner = deeper
-    return str(getattr(inner, "strerror", None) or inner)

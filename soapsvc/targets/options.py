@@ -61,8 +61,17 @@ class TargetOptions:
 
     @classmethod
     def from_settings(cls, settings: Settings, **more: Any) -> TargetOptions:
-        """The options that the settings give, and those that are told."""
-        return cls(**({"wsdl": settings.wsdl or WSDL_FILE} | more))
+        """The options that the settings give, and those that are told. Errors: SettingsError: a secret is not there."""
+        own = {
+            "wsdl": settings.wsdl or WSDL_FILE,
+            "smtp_url": settings.smtp_url,
+            "smtp_password": None
+            if settings.smtp_password is None
+            else _secret(settings.smtp_password.get_secret_value()),
+            "mail_from": settings.smtp_from,
+            "ca_file": settings.ca_file,
+        }
+        return cls(**(own | more))
 
 
 def read_secret(source: str) -> str:
@@ -86,6 +95,11 @@ def read_secret(source: str) -> str:
             raise SettingsError(f"the file {place}, where a secret is looked for, is empty")
         return secret
     raise SettingsError("a secret is named by env:NAME or file:PATH, and never written there itself")
+
+
+def _secret(value: str) -> str:
+    """A secret of the settings, which may say where it lies instead."""
+    return read_secret(value) if value.startswith(("env:", "file:")) else value
 
 
 def split(url: str) -> SplitResult:
