@@ -168,7 +168,7 @@ class _Comparison:
             yield ClassedDifference(where, f"answer: {kinds[0]} -> {kinds[1]}", "breaking", *lines)
         if old.output_element is not None and new.output_element is not None:
             first, second = self._declared(old.output_element, new.output_element)
-            for difference in element_differences(self._old.schema, first, self._new.schema, second):
+            for difference in element_differences(first, second, self._forth, self._back):
                 yield _classed(where, difference, class_of(difference.new_fits, difference.old_fits))
 
     def _faults(
@@ -179,7 +179,7 @@ class _Comparison:
         for name in old.faults:
             if name in new.faults:
                 first, second = self._declared(name, name)
-                for difference in element_differences(self._old.schema, first, self._new.schema, second):
+                for difference in element_differences(first, second, self._forth, self._back):
                     yield _classed(where, difference, class_of(difference.new_fits, difference.old_fits))
             else:
                 yield ClassedDifference(where, f"fault {name} removed", "compatible", lines[0], None)
@@ -188,7 +188,7 @@ class _Comparison:
                 yield ClassedDifference(where, f"fault {name} added", "compatible", None, lines[1])
 
     def _elements(self, where: str, first: Element, second: Element) -> Iterator[ClassedDifference]:
-        for difference in element_differences(self._old.schema, first, self._new.schema, second):
+        for difference in element_differences(first, second, self._forth, self._back):
             yield _classed(where, difference, class_of(difference.old_fits, difference.new_fits))
 
     def _declared(self, old: str, new: str) -> tuple[Element, Element]:

@@ -6,8 +6,10 @@ types and elements that contain themselves are no trouble.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property, reduce
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
@@ -27,6 +29,20 @@ FACETS = (
 
 
 @dataclass(frozen=True, slots=True)
+class IdentityConstraint:
+    """An xs:key, xs:unique or xs:keyref; the prefixes in its paths are replaced by namespaces.
+
+    refer  Clark name of the key that a keyref leads to
+    """
+
+    kind: str
+    selector: str
+    fields: tuple[str, ...]
+    refer: str | None = None
+    name: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Element:
     """An element declaration, or its use in a content model.
 
@@ -34,6 +50,7 @@ class Element:
     type_name      Clark name of its type; None: the type is anonymous, written in `type_source`
     max_occurs     None: unbounded
     source         the xs:element with the declaration (not the ref)
+    block          of "extension", "restriction" and "substitution", what may not stand for it
     """
 
     name: str
@@ -46,6 +63,8 @@ class Element:
     default: str | None = None
     fixed: str | None = None
     abstract: bool = False
+    block: frozenset[str] = frozenset()
+    constraints: frozenset[IdentityConstraint] = frozenset()
 
     @property
     def local_name(self) -> str:
@@ -54,13 +73,47 @@ class Element:
 
 @dataclass(frozen=True, slots=True)
 class Wildcard:
-    """xs:any, or xs:anyAttribute (whose occurs mean nothing); `target` is what ##targetNamespace refers to."""
+    """xs:any, or xs:anyAttribute (whose occurs mean nothing); `target` is what ##targetNamespace refers to.
+
+    ##other without a target admits every namespace, and no name without one.
+    """
 
     namespace: str
     process_contents: str
     min_occurs: int = 1
     max_occurs: int | None = 1
     target: str | None = None
+
+    @property
+    def listed(self) -> frozenset[str]:
+        """The namespaces that are named one by one; ##local for none."""
+        target = self.target or "##local"
+        return frozenset(target if each == "##targetNamespace" else each for each in self.namespace.split())
+
+    def intersected(self, other: Wildcard) -> Wildcard:
+        """What both admit, processed as this one says (XML Schema part 1, 3.10.6)."""
+        if other.namespace == "##any":
+            return self
+        if self.namespace == "##any":
+            return replace(other, process_contents=self.process_contents)
+        if self.namespace == other.namespace == "##other":
+            return self if other.target is None else replace(self, target=other.target)
+        listing, against = (other, self) if self.namespace == "##other" else (self, other)
+        refused = {"##local", against.target or "##local"}
+        kept = listing.listed - refused if against.namespace == "##other" else listing.listed & against.listed
+        return replace(self, namespace=" ".join(sorted(kept)))
+
+    def united(self, other: Wildcard) -> Wildcard:
+        """What either admits, processed as this one says."""
+        if "##any" in (self.namespace, other.namespace):
+            return replace(self, namespace="##any")
+        if self.namespace == other.namespace == "##other":
+            return self if self.target == other.target else replace(self, target=None)
+        if "##other" not in (self.namespace, other.namespace):
+            return replace(self, namespace=" ".join(sorted(self.listed | other.listed)))
+        listing, against = (other, self) if self.namespace == "##other" else (self, other)
+        target = None if against.target in listing.listed else against.target
+        return replace(self, namespace="##other", target=target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +173,7 @@ class ComplexType:
     simple      simple content: the text has type `base` (with `facets` where it restricts)
     content     own part of the content model; None: empty
     attributes  own ones, those of attribute groups included; `prohibited` names those that a restriction takes away
+    block       of "extension" and "restriction", what a type that xsi:type names may not be derived by
     """
 
     name: str | None
@@ -134,6 +188,7 @@ class ComplexType:
     mixed: bool = False
     abstract: bool = False
     source: etree._Element | None = field(default=None, compare=False, repr=False)
+    block: frozenset[str] = frozenset()
 
 
 Type = SimpleType | ComplexType
@@ -167,6 +222,16 @@ class SchemaSet:
         for name, source in made._sources["element"].items():
             made.elements[name] = made._element(source, name)
         return made
+
+    @cached_property
+    def attributes_by_name(self) -> dict[str, Attribute]:
+        """The global attributes."""
+        return {name: self._attribute(source, source) for name, source in self._sources["attribute"].items()}
+
+    @cached_property
+    def has_constraints(self) -> bool:
+        """Whether any element has an xs:key, xs:unique or xs:keyref."""
+        return any(next(schema.iter(*_CONSTRAINTS), None) is not None for schema in self._namespace)
 
     @property
     def type_names(self) -> tuple[str, ...]:
@@ -261,6 +326,25 @@ class SchemaSet:
         return Element(
             name, type_name or (XS_ANY_TYPE if anonymous is None else None), anonymous, source, least, most,
             _true(source.get("nillable")), source.get("default"), source.get("fixed"), _true(source.get("abstract")),
+            self._block(source, {"extension", "restriction", "substitution"}),
+            frozenset(self._constraint(found) for found in source.iterchildren(*_CONSTRAINTS)),
+        )  # fmt: skip
+
+    def _block(self, source: etree._Element, known: set[str]) -> frozenset[str]:
+        said = source.get("block", self._schema(source).get("blockDefault", "")).split()
+        return frozenset(known if "#all" in said else known & set(said))
+
+    def _constraint(self, source: etree._Element) -> IdentityConstraint:
+        """Paths have prefixes alone: a name without one is in no namespace."""
+
+        def path(of: etree._Element) -> str:
+            plain = re.sub(r"\s+|child::", "", of.get("xpath", "")).replace("attribute::", "@")
+            return re.sub(r"([\w.-]+):", lambda prefix: f"{{{of.nsmap.get(prefix[1], prefix[1])}}}", plain)
+
+        return IdentityConstraint(
+            etree.QName(source).localname, "".join(map(path, source.iterchildren(_x("selector")))),
+            tuple(map(path, source.iterchildren(_x("field")))),
+            self._reference(source, "refer") if source.get("refer") else None, source.get("name", ""),
         )  # fmt: skip
 
     def _substituted(self, source: etree._Element) -> etree._Element:
@@ -345,7 +429,7 @@ class SchemaSet:
             name, base, derivation, simple, _facets(body) if simple else (),  # type: ignore[arg-type]
             None if group is None else self._group(group), tuple(use for use in uses if use.use != "prohibited"),
             frozenset(use.name for use in uses if use.use == "prohibited"), self._any_attribute(body), mixed,
-            _true(source.get("abstract")), source,
+            _true(source.get("abstract")), source, self._block(source, {"extension", "restriction"}),
         )  # fmt: skip
 
     def _group(self, source: etree._Element) -> Group:
@@ -398,21 +482,21 @@ class SchemaSet:
         )  # fmt: skip
 
     def _any_attribute(self, body: etree._Element) -> Wildcard | None:
-        for found in body.iterchildren(_x("anyAttribute")):
-            return Wildcard(
-                found.get("namespace", "##any"),
-                found.get("processContents", "strict"),
-                target=self.namespace_of(found),
-            )
-        for group in body.iterchildren(_x("attributeGroup")):
-            inherited = self._any_attribute(self._global("attributeGroup", group))
-            if inherited is not None:
-                return inherited
-        return None
+        """The own one and those of the attribute groups, of which only what all admit is admitted."""
+        found = [
+            Wildcard(own.get("namespace", "##any"), own.get("processContents", "strict"), target=self.namespace_of(own))
+            for own in body.iterchildren(_x("anyAttribute"))
+        ]
+        groups = (self._global("attributeGroup", group) for group in body.iterchildren(_x("attributeGroup")))
+        found += [inherited for group in groups if (inherited := self._any_attribute(group)) is not None]
+        return reduce(Wildcard.intersected, found) if found else None
 
 
 def _x(local_name: str) -> str:
     return f"{{{XML_SCHEMA}}}{local_name}"
+
+
+_CONSTRAINTS = tuple(map(_x, ("key", "unique", "keyref")))
 
 
 def _true(value: str | None) -> bool:
