@@ -289,7 +289,8 @@ class Inclusion:
                 steps = [(_matches(other, leaf), leaf, targets) for leaf, targets in _steps(at)]
                 self._effort.spend(len(steps))
                 leaves += [(leaf, each) for matches, leaf, _ in steps for each, _ in matches]
-                missing = missing or next((f"content {_label(leaf)}" for matches, leaf, _ in steps if not matches), None)
+                unknown = (f"content {_label(leaf)}" for matches, leaf, _ in steps if not matches)
+                missing = missing or next(unknown, None)
                 for matches, _, targets in steps if missing is None else ():
                     following = first.place(targets), second.place(target for _, target in matches)
                     if (id(following[0]), id(following[1])) not in met:

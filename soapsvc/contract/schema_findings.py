@@ -63,6 +63,7 @@ class ElementWalk:
         self._known: dict[int, Names] = {}
         self._descriptions: dict[int, str] = {}
         self._effort = Effort()
+        self._undeclared: XsdElement = schema.components.create_element("undeclared")
         self.findings: list[Finding] = []
         self.types: dict[etree._Element, Any] = {}
         self.not_aligned: set[etree._Element] = set()
@@ -124,7 +125,7 @@ class ElementWalk:
     def _nil(self, element: etree._Element, declared: XsdElement) -> bool:
         """Check xsi:nil; True: it is in force, so nothing inside counts."""
         said = element.get(XSI_NIL)
-        if said is None:
+        if said is None or declared is self._undeclared:
             return False
         if said.strip() not in _BOOLEANS:
             self._tell("XSD-020", element, f"xsi:nil reads {shown(said)}", "true, false, 1 or 0", declared)
@@ -252,6 +253,8 @@ class ElementWalk:
         elif particle.process_contents == "strict":
             self._tell("XSD-023", child, f"{_name(child)}, which the WSDL does not declare", "a declared element",
                        particle)  # fmt: skip
+        else:  # the type that it names, and what is declared of its content, count all the same (part 1, 3.10.4)
+            yield child, self._undeclared
 
     # A content model that does not fit -------------------------------------------------------------------------------
 

@@ -236,6 +236,15 @@ def test_a_deviation_contradicts_the_construct_that_it_is_at_and_no_other() -> N
     assert 'name="MRN"' in line
 
 
+@pytest.mark.parametrize("around", ["{}", "<Part>{}</Part>"])
+def test_an_unknown_element_that_names_its_type_may_be_anything(around: str) -> None:
+    named = f'<x:Z xmlns:x="urn:x" {XSI} xmlns:v="{VENDOR}" xsi:type="v:JobIdType"><XDN>a</XDN><MRN>1</MRN></x:Z>'
+    message = changed("<SubmitId>", around.format(named) + "<SubmitId>")
+    found = learned(changed("<SubmitId>", '<x:Z xmlns:x="urn:x">text</x:Z><SubmitId>'), message)
+    hold_promises(found, message)
+    assert 'name="Z" type="xs:anyType"' in found.proposal.raw.decode()
+
+
 def test_what_was_not_edited_stays_as_it_was_written() -> None:
     found = learned(ONE_EDIT["an unknown element"][0])
     added = """
