@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import tempfile
 from pathlib import Path
@@ -20,8 +21,8 @@ from tests.contract.instances import Instances, edited, edited_open
 
 HARD = Path(__file__).parent / "hard.wsdl"
 OPEN = Path(__file__).parent / "open.wsdl"
-EDITS = 60  # of each file
-MESSAGES = 25  # by each contract
+EDITS = int(os.environ.get("TEST_EXAMPLES", "30"))  # of each file, here and below
+MESSAGES = 20  # by each contract
 
 
 def valid(compiled: CompiledSchema, message: etree._Element) -> bool:
@@ -79,7 +80,7 @@ OPENED = WsdlDocument.load(OPEN)
 OPENED_COMPILED = CompiledSchema(OPENED)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(max_examples=EDITS, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(st.integers(min_value=0))
 def test_no_message_with_xsi_type_wildcards_and_keys_refutes_the_class_of_an_edit(seed: int) -> None:
     chance = random.Random(seed)
@@ -98,7 +99,9 @@ def test_no_message_with_xsi_type_wildcards_and_keys_refutes_the_class_of_an_edi
         assert all(valid(OPENED_COMPILED, message) for message in messages(new, compiled, chance))
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(
+    max_examples=EDITS // 2, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
 @given(st.integers(min_value=0))
 def test_no_message_refutes_the_class_of_an_edit(seed: int) -> None:
     """The same with hypothesis choosing, so that what it finds is tried again the next time."""
