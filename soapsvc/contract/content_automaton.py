@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from soapsvc.contract.schema_components import Element, Group, Particle, Wildcard
+from soapsvc.contract.schema_components import Element, Group, Particle
+from soapsvc.contract.wildcards import Wildcard
 
 MAX_STATES = 30_000  # of one content model; above, what it holds is not known
 MAX_STEPS = 2_000_000  # that all comparisons of two contracts may take: some 10 s
@@ -48,9 +49,7 @@ class Automaton:
     Errors  OverflowError from every method: more than MAX_STATES, or the effort is spent
     """
 
-    def __init__(
-        self, standing: Callable[[Element], Iterable[Element]], content: Iterable[Particle], effort: Effort
-    ):
+    def __init__(self, standing: Callable[[Element], Iterable[Element]], content: Iterable[Particle], effort: Effort):
         """`standing` gives the elements that may stand for one of the content model."""
         self._standing, self._effort = standing, effort
         self._edges: list[list[Edge]] = []

@@ -13,25 +13,23 @@ declaration, a type must fit where both have it, and may be missing.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
-from typing import Literal
 
 from lxml import etree
 
+from soapsvc.contract.attribute_uses import AttributeUses
+from soapsvc.contract.content_alignment import Alignment
 from soapsvc.contract.content_automaton import Automaton, Edge, Effort, Leaf, Place
 from soapsvc.contract.schema_components import (
     XS_ANY_TYPE,
     Attribute,
     ComplexType,
     Element,
-    Group,
-    Particle,
     SchemaSet,
     SimpleType,
     Type,
-    Wildcard,
 )
 from soapsvc.contract.substitution import Substitution, key
 from soapsvc.contract.value_inclusion import (
@@ -44,7 +42,7 @@ from soapsvc.contract.value_inclusion import (
     values_included,
     values_of,
 )
-from soapsvc.namespaces import XML_SCHEMA_INSTANCE
+from soapsvc.contract.wildcards import Wildcard, admits, admits_all
 
 _ANY_TEXT = Values("atomic", "string")
 _FREE = Element("", XS_ANY_TYPE, None, etree.Element("free"), nillable=True)
@@ -99,6 +97,7 @@ class Inclusion:
     def __init__(self, old: SchemaSet, new: SchemaSet):
         self.old, self.new = old, new
         self._standing = Substitution(old), Substitution(new)
+        self._alignment = Alignment(*(each.elements for each in self._standing))
         self._effort = Effort()
         self._automata: dict[tuple[bool, object], Automaton] = {}
         self._found: dict[tuple[object, object], tuple[_Finding, ...]] = {}
@@ -118,11 +117,11 @@ class Inclusion:
 
     def attribute(self, old: Type, new: Type, name: str) -> Answer:
         """Whether what `old` says of one attribute is allowed by `new`."""
-        return self._attribute(_Attributes(self.old, old), _Attributes(self.new, new), name)
+        return self._attribute(AttributeUses(self.old, old), AttributeUses(self.new, new), name)
 
     def any_attribute(self, old: Type, new: Type) -> Answer:
         """Whether what `old` allows as attributes without naming them is allowed by `new`."""
-        first, second = _Attributes(self.old, old), _Attributes(self.new, new)
+        first, second = AttributeUses(self.old, old), AttributeUses(self.new, new)
         names = [name for name in self.old.attributes_by_name if first.by_wildcard(name)]
         return both(first.free_within(second), *(self._attribute(first, second, name) for name in names))
 
@@ -222,56 +221,10 @@ class Inclusion:
     # Content models ---------------------------------------------------------------------------------------------------
 
     def _contents(self, old: Type, new: Type) -> Iterator[_Finding]:
-        leaves = self._aligned(self.old.content(old), self.new.content(new))
+        leaves = self._alignment.sequences(self.old.content(old), self.new.content(new))
         if leaves is not None:
             return chain.from_iterable(self._leaf(*pair) for pair in _once(leaves))
         return self._product(old, new)
-
-    def _aligned(self, old: Sequence[Particle], new: Sequence[Particle]) -> list[tuple[Leaf, Leaf]] | None:
-        """The children of two sequences that stand for one another; None: they are not of one form."""
-        leaves: list[tuple[Leaf, Leaf]] = []
-        rest = iter(new)
-        for particle in old:
-            for other in rest:
-                inner = self._alike(particle, other)
-                if inner is not None:
-                    leaves += inner
-                    break
-                if not _may_be_empty(other):
-                    return None
-            else:
-                return None
-        return leaves if all(map(_may_be_empty, rest)) else None
-
-    def _alike(self, old: Particle, new: Particle) -> list[tuple[Leaf, Leaf]] | None:
-        """As `_aligned`, of two particles: each thing that the one may be is at its place in the other."""
-        most = new.max_occurs is None or (old.max_occurs is not None and old.max_occurs <= new.max_occurs)
-        if new.min_occurs > old.min_occurs or not most:
-            return None
-        if isinstance(old, Wildcard) and isinstance(new, Wildcard):
-            return [(old, new)] if admits_all(new, old) else None
-        if isinstance(old, Element) and isinstance(new, Element):
-            if old.name != new.name:
-                return None
-            after = {each.name: each for each in self._standing[1].elements(new)}
-            before = list(self._standing[0].elements(old))
-            return [(each, after[each.name]) for each in before] if all(e.name in after for e in before) else None
-        if not isinstance(old, Group) or not isinstance(new, Group) or old.kind != new.kind:
-            return None
-        if old.kind == "sequence":
-            return self._aligned(old.particles, new.particles)
-        left = list(new.particles)
-        leaves: list[tuple[Leaf, Leaf]] = []
-        for particle in old.particles:
-            for n, other in enumerate(left):
-                inner = self._alike(particle, other)
-                if inner is not None:
-                    leaves += inner
-                    del left[n]
-                    break
-            else:
-                return None
-        return leaves if old.kind == "choice" or all(map(_may_be_empty, left)) else None
 
     def _product(self, old: Type, new: Type) -> Iterator[_Finding]:
         """Both content models walked through at once."""
@@ -367,7 +320,7 @@ class Inclusion:
         return both(fits, None) if self.new.has_constraints and not compared_alike(old, new) else fits
 
     def _attributes(self, old: Type, new: Type) -> Iterator[_Finding]:
-        first, second = _Attributes(self.old, old), _Attributes(self.new, new)
+        first, second = AttributeUses(self.old, old), AttributeUses(self.new, new)
         uses = dict.fromkeys((*first.uses, *second.uses))
         admitted = [*self.old.attributes_by_name, *self.new.attributes_by_name] if first.wildcard else []
         for name in dict.fromkeys((*uses, *(name for name in admitted if first.by_wildcard(name)))):
@@ -377,7 +330,7 @@ class Inclusion:
         if not first.free_within(second):
             yield _Doubt("", "any attribute", False)
 
-    def _attribute(self, first: _Attributes, second: _Attributes, name: str) -> Answer:
+    def _attribute(self, first: AttributeUses, second: AttributeUses, name: str) -> Answer:
         before, after = first.meant(name), second.meant(name)
         if _is_required(after) and not _is_required(before):
             return False
@@ -403,36 +356,6 @@ class _Later:
 
     def __iter__(self) -> Iterator[_Finding]:
         return iter(self.make(*self.types))
-
-
-class _Attributes:
-    """What a type says of attributes."""
-
-    def __init__(self, schema: SchemaSet, of: Type):
-        self._schema = schema
-        self.uses = {attribute.name: attribute for attribute in schema.attributes(of)}
-        self.wildcard = all_attributes(schema, of)
-
-    def by_wildcard(self, name: str) -> bool:
-        return name not in self.uses and self.wildcard is not None and admits(self.wildcard, name)
-
-    def meant(self, name: str) -> Attribute | Literal["free"] | None:
-        """What an attribute of this name may be; None: it may not be there."""
-        if name in self.uses:
-            return self.uses[name]
-        if self.wildcard is None or not admits(self.wildcard, name):
-            return None
-        if self.wildcard.process_contents == "skip":
-            return "free"
-        declared = self._schema.attributes_by_name.get(name)
-        return declared or ("free" if self.wildcard.process_contents == "lax" else None)
-
-    def free_within(self, other: _Attributes) -> bool:
-        """Whether what may be there without a declaration may be there by another type."""
-        if self.wildcard is None or self.wildcard.process_contents == "strict":
-            return True
-        wider = other.wildcard
-        return wider is not None and wider.process_contents != "strict" and admits_all(wider, self.wildcard)
 
 
 def _answer(objections: Iterable[Objection]) -> Answer:
@@ -472,14 +395,6 @@ def _label(leaf: Leaf) -> str:
     return leaf.local_name if isinstance(leaf, Element) else "any"
 
 
-def _may_be_empty(particle: Particle) -> bool:
-    if particle.min_occurs == 0 or not isinstance(particle, Group):
-        return particle.min_occurs == 0
-    if particle.kind == "choice":
-        return any(map(_may_be_empty, particle.particles))
-    return all(map(_may_be_empty, particle.particles))
-
-
 def _is_required(attribute: Attribute | str | None) -> bool:
     return isinstance(attribute, Attribute) and attribute.use == "required"
 
@@ -499,43 +414,6 @@ def _is_simple(of: Type) -> bool:
 
 def _is_abstract(of: Type) -> bool:
     return isinstance(of, ComplexType) and of.abstract
-
-
-# Wildcards -----------------------------------------------------------------------------------------------------------
-
-
-def admits(wildcard: Wildcard, name: str) -> bool:
-    """Whether an xs:any or xs:anyAttribute admits a Clark name."""
-    namespace = etree.QName(name).namespace
-    if namespace == XML_SCHEMA_INSTANCE:
-        return True
-    match wildcard.namespace:
-        case "##any":
-            return True
-        case "##other":
-            return namespace is not None and namespace != wildcard.target
-        case _:
-            return (namespace or "##local") in wildcard.listed
-
-
-def admits_all(wider: Wildcard, narrower: Wildcard) -> bool:
-    """Whether one wildcard admits every name that another admits."""
-    if wider.namespace == "##any" or (wider.namespace, wider.target) == (narrower.namespace, narrower.target):
-        return True
-    if narrower.namespace in ("##any", "##other"):
-        return wider.namespace == narrower.namespace == "##other" and wider.target is None
-    if wider.namespace == "##other":
-        return not narrower.listed & {"##local", wider.target or "##local"}
-    return narrower.listed <= wider.listed
-
-
-def all_attributes(schema: SchemaSet, of: Type) -> Wildcard | None:
-    """The attribute wildcard in force: the type's own, and what the type admits that it extends."""
-    if not isinstance(of, ComplexType) or of.base is None or of.derivation != "extension":
-        return of.any_attribute if isinstance(of, ComplexType) else None
-    inherited = all_attributes(schema, schema.type(of.base, of.source))
-    own = of.any_attribute
-    return inherited if own is None else own if inherited is None else own.united(inherited)
 
 
 def reachable(schema: SchemaSet, names: Iterable[str]) -> Iterator[Element]:

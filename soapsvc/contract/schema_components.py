@@ -6,7 +6,6 @@ types and elements that contain themselves are no trouble.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, reduce
@@ -15,6 +14,8 @@ from urllib.parse import unquote, urlsplit
 
 from lxml import etree
 
+from soapsvc.contract.identity_constraints import CONSTRAINTS, IdentityConstraint, identity_constraint
+from soapsvc.contract.wildcards import Wildcard
 from soapsvc.contract.xml_files import line_of
 from soapsvc.errors import ContractError
 from soapsvc.namespaces import SOAP11_ENVELOPE, XML, XML_SCHEMA, qname
@@ -26,20 +27,6 @@ FACETS = (
     "length", "minLength", "maxLength", "pattern", "enumeration", "whiteSpace",
     "maxInclusive", "maxExclusive", "minInclusive", "minExclusive", "totalDigits", "fractionDigits",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class IdentityConstraint:
-    """An xs:key, xs:unique or xs:keyref; the prefixes in its paths are replaced by namespaces.
-
-    refer  Clark name of the key that a keyref leads to
-    """
-
-    kind: str
-    selector: str
-    fields: tuple[str, ...]
-    refer: str | None = None
-    name: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,51 +56,6 @@ class Element:
     @property
     def local_name(self) -> str:
         return etree.QName(self.name).localname
-
-
-@dataclass(frozen=True, slots=True)
-class Wildcard:
-    """xs:any, or xs:anyAttribute (whose occurs mean nothing); `target` is what ##targetNamespace refers to.
-
-    ##other without a target admits every namespace, and no name without one.
-    """
-
-    namespace: str
-    process_contents: str
-    min_occurs: int = 1
-    max_occurs: int | None = 1
-    target: str | None = None
-
-    @property
-    def listed(self) -> frozenset[str]:
-        """The namespaces that are named one by one; ##local for none."""
-        target = self.target or "##local"
-        return frozenset(target if each == "##targetNamespace" else each for each in self.namespace.split())
-
-    def intersected(self, other: Wildcard) -> Wildcard:
-        """What both admit, processed as this one says (XML Schema part 1, 3.10.6)."""
-        if other.namespace == "##any":
-            return self
-        if self.namespace == "##any":
-            return replace(other, process_contents=self.process_contents)
-        if self.namespace == other.namespace == "##other":
-            return self if other.target is None else replace(self, target=other.target)
-        listing, against = (other, self) if self.namespace == "##other" else (self, other)
-        refused = {"##local", against.target or "##local"}
-        kept = listing.listed - refused if against.namespace == "##other" else listing.listed & against.listed
-        return replace(self, namespace=" ".join(sorted(kept)))
-
-    def united(self, other: Wildcard) -> Wildcard:
-        """What either admits, processed as this one says."""
-        if "##any" in (self.namespace, other.namespace):
-            return replace(self, namespace="##any")
-        if self.namespace == other.namespace == "##other":
-            return self if self.target == other.target else replace(self, target=None)
-        if "##other" not in (self.namespace, other.namespace):
-            return replace(self, namespace=" ".join(sorted(self.listed | other.listed)))
-        listing, against = (other, self) if self.namespace == "##other" else (self, other)
-        target = None if against.target in listing.listed else against.target
-        return replace(self, namespace="##other", target=target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +173,7 @@ class SchemaSet:
     @cached_property
     def has_constraints(self) -> bool:
         """Whether any element has an xs:key, xs:unique or xs:keyref."""
-        return any(next(schema.iter(*_CONSTRAINTS), None) is not None for schema in self._namespace)
+        return any(next(schema.iter(*CONSTRAINTS), None) is not None for schema in self._namespace)
 
     @property
     def type_names(self) -> tuple[str, ...]:
@@ -327,25 +269,12 @@ class SchemaSet:
             name, type_name or (XS_ANY_TYPE if anonymous is None else None), anonymous, source, least, most,
             _true(source.get("nillable")), source.get("default"), source.get("fixed"), _true(source.get("abstract")),
             self._block(source, {"extension", "restriction", "substitution"}),
-            frozenset(self._constraint(found) for found in source.iterchildren(*_CONSTRAINTS)),
+            frozenset(identity_constraint(each, self._reference) for each in source.iterchildren(*CONSTRAINTS)),
         )  # fmt: skip
 
     def _block(self, source: etree._Element, known: set[str]) -> frozenset[str]:
         said = source.get("block", self._schema(source).get("blockDefault", "")).split()
         return frozenset(known if "#all" in said else known & set(said))
-
-    def _constraint(self, source: etree._Element) -> IdentityConstraint:
-        """Paths have prefixes alone: a name without one is in no namespace."""
-
-        def path(of: etree._Element) -> str:
-            plain = re.sub(r"\s+|child::", "", of.get("xpath", "")).replace("attribute::", "@")
-            return re.sub(r"([\w.-]+):", lambda prefix: f"{{{of.nsmap.get(prefix[1], prefix[1])}}}", plain)
-
-        return IdentityConstraint(
-            etree.QName(source).localname, "".join(map(path, source.iterchildren(_x("selector")))),
-            tuple(map(path, source.iterchildren(_x("field")))),
-            self._reference(source, "refer") if source.get("refer") else None, source.get("name", ""),
-        )  # fmt: skip
 
     def _substituted(self, source: etree._Element) -> etree._Element:
         """The element whose place another may take, which has its type."""
@@ -494,9 +423,6 @@ class SchemaSet:
 
 def _x(local_name: str) -> str:
     return f"{{{XML_SCHEMA}}}{local_name}"
-
-
-_CONSTRAINTS = tuple(map(_x, ("key", "unique", "keyref")))
 
 
 def _true(value: str | None) -> bool:

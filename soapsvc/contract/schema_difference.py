@@ -13,7 +13,8 @@ from typing import Any
 
 from lxml import etree
 
-from soapsvc.contract.inclusion import Inclusion, Objection, admits_all, all_attributes
+from soapsvc.contract.attribute_uses import all_attributes
+from soapsvc.contract.inclusion import Inclusion, Objection
 from soapsvc.contract.schema_components import (
     Attribute,
     ComplexType,
@@ -23,9 +24,9 @@ from soapsvc.contract.schema_components import (
     SchemaSet,
     SimpleType,
     Type,
-    Wildcard,
 )
 from soapsvc.contract.value_inclusion import Answer, values_included, values_of
+from soapsvc.contract.wildcards import Wildcard, admits_all
 from soapsvc.contract.xml_files import line_of
 
 _Use = Element | Attribute

@@ -8,7 +8,7 @@ from functools import cache
 
 from lxml import etree
 
-from soapsvc.contract.inclusion import admits, all_attributes
+from soapsvc.contract.attribute_uses import all_attributes
 from soapsvc.contract.schema_components import (
     ComplexType,
     Element,
@@ -17,10 +17,10 @@ from soapsvc.contract.schema_components import (
     SchemaSet,
     SimpleType,
     Type,
-    Wildcard,
 )
 from soapsvc.contract.substitution import Substitution
 from soapsvc.contract.value_inclusion import Values, accepts, samples, values_of
+from soapsvc.contract.wildcards import Wildcard, admits
 from soapsvc.namespaces import XML_SCHEMA, XML_SCHEMA_INSTANCE
 
 X = f"{{{XML_SCHEMA}}}"
