@@ -15,10 +15,13 @@ from urllib.parse import unquote, urlsplit
 
 from lxml import etree
 
+from soapsvc.contract.push_service import PushService
 from soapsvc.contract.wsdl_components import Breach, WsdlComponents, clark
+from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.contract.xml_files import line_of, parse_file, read_file
 from soapsvc.errors import ContractError
 from soapsvc.namespaces import SOAP11_HTTP_TRANSPORT, WSDL11, WSDL_SOAP11_BINDING, XML_SCHEMA, qname
+from soapsvc.records import Accepted, Push, Verdict
 
 Outcome = Literal["pass", "fail", "not applicable"]
 _W, _S, _X = f"{{{WSDL11}}}", f"{{{WSDL_SOAP11_BINDING}}}", f"{{{XML_SCHEMA}}}"
@@ -62,12 +65,29 @@ def _judged(rule: _Rule, wsdl: WsdlComponents) -> Judged:
 
 
 def _served(wsdl: WsdlComponents) -> Judged:
-    sentence = "This receiver can serve it: a SOAP 1.1 port over HTTP, document/literal, all schemas at hand."
-    error = wsdl.compiled if isinstance(wsdl.compiled, ContractError) else None
+    sentence = (
+        "This receiver can serve it: SOAP 1.1 over HTTP, document/literal, all schemas at hand, an answer it can fill."
+    )
+    error = _refusal(wsdl)
     if error is not None:
         breach = Breach(Path(error.file).name, error.line, f"{error.wrong}; {error.would_do}")
         return Judged("soapsvc", sentence, "fail", (breach,))
     return Judged("soapsvc", sentence, "pass")
+
+
+def _refusal(wsdl: WsdlComponents) -> ContractError | None:
+    """Why the receiver would not start with the file."""
+    if isinstance(wsdl.compiled, ContractError):
+        return wsdl.compiled
+    try:
+        PushService(WsdlDocument.load(wsdl.path), _accepts_nothing)
+    except ContractError as error:
+        return error
+    return None
+
+
+def _accepts_nothing(push: Push, verdict: Verdict) -> Accepted:
+    raise AssertionError("no push comes to a service that is only tried")
 
 
 @dataclass(frozen=True, slots=True)
