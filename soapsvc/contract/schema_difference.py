@@ -32,6 +32,7 @@ from soapsvc.contract.xml_files import line_of
 _Use = Element | Attribute
 _Lines = tuple[int | None, int | None]
 _Effect = tuple[Answer, Answer]
+_WRITTEN = {"min_occurs": "minOccurs", "max_occurs": "maxOccurs"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Difference:
     """One way in which the new components differ from the old ones.
 
     where     path of components from a global one, in Clark names where a namespace is not that of the parent
-    what      e.g. "nillable: False -> True", "element added"
+    what      e.g. "nillable: false -> true", "element added"
     old_line  of the component in its file; None: it is not there
     new_line  likewise
     old_fits  as far as this difference goes, whether a message by the old components is one by the new; None: not known
@@ -227,7 +228,16 @@ def _changed(
         sources = [getattr(each, "source", None) for each in (old, new)]  # built-in types and groups have none
         lines = [None if source is None else line_of(source) for source in sources]
         effect = effect or (_effect(property_, first, second), _effect(property_, second, first))
-        yield Difference(where, f"{property_}: {first} -> {second}", lines[0], lines[1], *effect)
+        name = _WRITTEN.get(property_, property_)
+        what = f"{name}: {_said(property_, first)} -> {_said(property_, second)}"
+        yield Difference(where, what, lines[0], lines[1], *effect)
+
+
+def _said(property_: str, value: object) -> str:
+    """A property's value as XML Schema writes it."""
+    if value is None:
+        return "unbounded" if property_ == "max_occurs" else "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _effect(property_: str, first: Any, second: Any) -> Answer:
@@ -278,7 +288,7 @@ def _local(particle: Particle) -> str:
 def _renamed(old: str, new: str) -> str:
     names = etree.QName(old), etree.QName(new)
     if names[0].localname == names[1].localname:
-        return f"namespace: {names[0].namespace} -> {names[1].namespace}"
+        return f"namespace: {names[0].namespace or 'none'} -> {names[1].namespace or 'none'}"
     return f"renamed: {names[0].localname} -> {names[1].localname}"
 
 

@@ -51,7 +51,7 @@ def test_diff_names_each_difference_with_its_class_and_lines(other: Path) -> Non
     done = soapsvc("contract", "diff", "shipped", str(other))
     assert done.returncode == 1, done.stderr
     assert "breaking" in done.stdout
-    for told in ("renamed: XDN -> Domain", "min_occurs: 0 -> 1", 'soapAction: "basicInvoke" -> "push"'):
+    for told in ("renamed: XDN -> Domain", "minOccurs: 0 -> 1", 'soapAction: "basicInvoke" -> "push"'):
         assert told in done.stdout
 
 
@@ -63,6 +63,15 @@ def test_diff_json_is_the_object_that_programs_rely_on(other: Path) -> None:
     assert len(told["differences"]) == 3
     for difference in told["differences"]:
         assert set(difference) == {"where", "what", "class", "old_line", "new_line"}
+
+
+def test_diff_tells_a_style_that_is_not_served_instead_of_refusing_it(tmp_path: Path) -> None:
+    rpc = tmp_path / "rpc.wsdl"
+    rpc.write_text(TEXT.replace('style="document"', 'style="rpc"'))
+    done = forked("contract", "diff", "shipped", str(rpc), "--json")
+    assert done.returncode == 1, done.stderr
+    (difference,) = json.loads(done.stdout)["differences"]
+    assert (difference["what"], difference["class"]) == ("style: document -> rpc", "breaking")
 
 
 def test_diff_of_noise_is_identical_and_exit_0(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from lxml import etree
 
 from soapsvc.contract.contract_difference import ContractDifference, as_object, contract_difference
 from soapsvc.contract.wsdl_document import WsdlDocument
+from soapsvc.errors import ContractError
 from soapsvc.namespaces import WSDL11, WSDL_SOAP11_BINDING, XML_SCHEMA
 from soapsvc.shipped import WSDL_FILE
 
@@ -411,3 +412,24 @@ def test_two_long_sequences_are_compared_in_a_moment(tmp_path: Path, occurs: str
     began = time.monotonic()
     assert contract_difference(*pair).messages == C
     assert time.monotonic() - began < 10  # a model of n children took n³ steps
+
+
+RPC = ("style: document -> rpc", lambda text: text.replace('style="document"', 'style="rpc"'))
+ENCODED = ("use: literal -> encoded", lambda text: text.replace('parts="parameter" use="literal"', 'use="encoded"'))
+
+
+@pytest.mark.parametrize(("what", "edit"), [RPC, ENCODED], ids=["style", "use"])
+def test_another_style_or_use_is_told_and_breaks(tmp_path: Path, what: str, edit: Callable[[str], str]) -> None:
+    path = tmp_path / "other.wsdl"
+    path.write_text(edit(WSDL_FILE.read_text()))
+    other, shipped = (WsdlDocument.load(each, any_form=True) for each in (path, WSDL_FILE))
+    found = contract_difference(shipped, other)
+    assert (found.messages, found.contract, found.old_valid_under_new, found.new_valid_under_old) == (
+        B,
+        B,
+        False,
+        False,
+    )
+    assert [(one.what, one.class_) for one in found.differences] == [(what, B)]
+    with pytest.raises(ContractError, match="in both"):
+        contract_difference(other, other)
