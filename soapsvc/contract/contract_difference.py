@@ -183,6 +183,15 @@ class _Comparison:
             first, second = self._declared(old.output_element, new.output_element)
             for difference in element_differences(first, second, self._forth, self._back):
                 yield _classed(where, difference, class_of(difference.new_fits, difference.old_fits))
+        for block in dict.fromkeys((*old.answer_blocks, *new.answer_blocks)):
+            at = f"{where}/header {block}"
+            if block not in new.answer_blocks:  # what is described is there (BP 1.1 R2738)
+                yield ClassedDifference(at, "header block no longer bound", "breaking", *lines)
+            elif block not in old.answer_blocks:  # what is not may be there (R2739)
+                yield ClassedDifference(at, "header block bound", "compatible", *lines)
+            else:
+                for difference in element_differences(*self._declared(block, block), self._forth, self._back):
+                    yield _classed(at, difference, class_of(difference.new_fits, difference.old_fits))
 
     def _faults(
         self, where: str, old: Operation, new: Operation, lines: tuple[int | None, int | None]

@@ -50,6 +50,7 @@ class Operation:
     input_element   Clark name of the child of Body in the request
     output_element  Clark name of the child of Body in the answer; None: an empty Body, or one_way
     header_blocks   Clark names bound to the input, in the order of the binding
+    answer_blocks   those bound to the output that are declared well enough; we write none (docs/contract.md)
     one_way         there is no output message at all
     faults          Clark names of the elements that a fault's detail may hold, in the order of the port type
     port_type, service  names of the components it belongs to
@@ -67,6 +68,7 @@ class Operation:
     service: str
     faults: tuple[str, ...] = ()
     documentation: str = field(default="", repr=False)
+    answer_blocks: tuple[str, ...] = ()
     form: Form = LITERAL
 
 
@@ -294,12 +296,13 @@ class WsdlDocument:
             soap_action="" if soap is None else soap.get("soapAction", ""),
             input_element=input_element,
             output_element=None if output_message is None else self._body_element(bound, "output", output_message),
-            header_blocks=tuple(self._header_blocks(bound)),
+            header_blocks=tuple(self._header_blocks(bound, "input")),
             one_way=one_way,
             port_type=port_type.get("name", ""),
             service=service.get("name", ""),
             faults=tuple(self._faults(abstract)),
             documentation=text_of(abstract.find(_w("documentation"))),
+            answer_blocks=() if one_way else self._answer_blocks(bound),
         )
 
     def _faults(self, abstract: etree._Element) -> Iterator[str]:
@@ -357,8 +360,14 @@ class WsdlDocument:
                              "at most one (BP 1.1 R2201): name it in parts")  # fmt: skip
         return self._part_element(parts[0]) if parts else None
 
-    def _header_blocks(self, bound: etree._Element) -> Iterator[str]:
-        side = bound.find(_w("input"))
+    def _answer_blocks(self, bound: etree._Element) -> tuple[str, ...]:
+        try:
+            return tuple(self._header_blocks(bound, "output"))
+        except ContractError:
+            return ()  # a matter of `contract verify`: no message is held against them
+
+    def _header_blocks(self, bound: etree._Element, direction: str) -> Iterator[str]:
+        side = bound.find(_w(direction))
         for header in () if side is None else side.iterfind(_s("header")):
             self._check_literal(header)
             message = self._component("message", header, "message")

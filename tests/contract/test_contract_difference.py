@@ -433,3 +433,23 @@ def test_another_style_or_use_is_told_and_breaks(tmp_path: Path, what: str, edit
     assert [(one.what, one.class_) for one in found.differences] == [(what, B)]
     with pytest.raises(ContractError, match="in both"):
         contract_difference(other, other)
+
+
+BOUND = '<soap:header message="tns:JobDocumentTransmitResultMessage" part="response_header" use="literal"/>'
+OUTPUT = "<wsdl:documentation>INFERRED. The answer, without a header block.</wsdl:documentation>"
+
+
+def test_a_header_block_of_the_answer_is_part_of_the_contract(tmp_path: Path) -> None:
+    text = WSDL_FILE.read_text()
+    assert OUTPUT in text
+    path = tmp_path / "answers.wsdl"
+    path.write_text(text.replace(OUTPUT, OUTPUT + BOUND))
+    without, bound = WsdlDocument.load(WSDL_FILE), WsdlDocument.load(path)
+    for old, new, what, class_ in (
+        (without, bound, "header block bound", C),
+        (bound, without, "header block no longer bound", B),
+    ):
+        found = contract_difference(old, new)
+        assert (found.messages, found.contract) == (I, class_)
+        assert [(one.what, one.class_) for one in found.differences] == [(what, class_)]
+    assert contract_difference(bound, bound).differences == ()
