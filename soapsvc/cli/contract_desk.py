@@ -90,7 +90,7 @@ def diff(old: str, new: str, html: Path | None, config: Path | None, as_json: bo
     from soapsvc.contract.wsdl_document import WsdlDocument
 
     with _wsdl(old, config) as old_path, _wsdl(new, config) as new_path:
-        found = contract_difference(WsdlDocument.load(old_path), WsdlDocument.load(new_path))
+        found = contract_difference(*(WsdlDocument.load(path, any_form=True) for path in (old_path, new_path)))
     if html is not None:
         from soapsvc.cli.difference_page import difference_page
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment
 
+from soapsvc.cli.output import count
+
 if TYPE_CHECKING:
     from soapsvc.contract.contract_difference import ContractDifference
 
@@ -30,7 +32,7 @@ b { white-space: nowrap; }
 <tr><th>a push by {{ old }} is valid by {{ new }}</th><td>{{ said[found.old_valid_under_new] }}</td></tr>
 <tr><th>a push by {{ new }} is valid by {{ old }}</th><td>{{ said[found.new_valid_under_old] }}</td></tr>
 </table>
-{% if found.differences %}<h2>{{ found.differences | length }} differences</h2>
+{% if found.differences %}<h2>{{ count }}</h2>
 <table><tr><th>class</th><th class="line">old line</th><th class="line">new line</th><th>where</th><th>what</th></tr>
 {% for one in found.differences %}<tr><td><b class="{{ one.class_ }}">{{ one.class_ }}</b></td>
 <td class="line">{{ one.old_line or "–" }}</td><td class="line">{{ one.new_line or "–" }}</td>
@@ -43,4 +45,5 @@ b { white-space: nowrap; }
 def difference_page(old: str, new: str, found: ContractDifference) -> str:
     """old, new: what the two are called."""
     page = Environment(autoescape=True).from_string(_PAGE)
-    return page.render(old=old, new=new, found=found, said={True: "yes", False: "no", None: "not known"})
+    counted = count(len(found.differences), "difference")
+    return page.render(old=old, new=new, found=found, count=counted, said={True: "yes", False: "no", None: "not known"})

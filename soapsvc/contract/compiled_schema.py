@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 from copy import deepcopy
 from functools import cached_property
 from pathlib import Path
+from threading import Semaphore
+from time import monotonic
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -65,20 +67,33 @@ class CompiledSchema:
         self._originals: dict[etree._Element, etree._Element] = {}
         self._sources: dict[Element, etree._Element | None] = {}
         self._texts = self._documents()
-        self._idle: queue.LifoQueue[etree.XMLSchema] = queue.LifoQueue()
-        for _ in range(AT_ONCE):  # what does not compile is said at start-up
-            self._idle.put(self._compile())
+        self._idle: queue.SimpleQueue[etree.XMLSchema] = queue.SimpleQueue()
+        began = monotonic()
+        self._idle.put(self._compile())  # what does not compile is said at start-up
+        self._making = monotonic() - began
+        self._further = Semaphore(AT_ONCE - 1)
         self.components = self._read_components()
 
     @contextmanager
     def deciding(self) -> Iterator[etree.XMLSchema]:
         """The schema as libxml2 compiled it, for this thread alone as long as the block lasts: its error log is
         shared by whoever uses the object."""
-        schema = self._idle.get()
+        schema = self._taken()
         try:
             yield schema
         finally:
             self._idle.put(schema)
+
+    def _taken(self) -> etree.XMLSchema:
+        """One that nobody uses. Another is made, up to AT_ONCE, when to wait for one takes longer than to make it."""
+        with suppress(queue.Empty):
+            return self._idle.get(timeout=self._making)
+        if self._further.acquire(blocking=False):
+            try:
+                return self._compile()
+            except ContractError:  # other threads parse (_ATTEMPTS): the first did compile
+                self._further.release()
+        return self._idle.get()
 
     def _read_components(self) -> xmlschema.XMLSchema10:
         copies = list(self._copies.values())

@@ -29,7 +29,7 @@ def unknown_element_edit(site: Site, case: Case) -> Edit | None:
     place = next(((use, before) for tag, before in neighbours if (use := _use(site, of, tag)) is not None), None)
     at = of if place is None else place[0]
     said = said_of(case.pushes, f"in {etree.QName(case.names[-2]).localname}.")
-    type_name = site.xs(at, "anyType" if case.has_children else "string")
+    type_name = site.xs(at, "anyType" if case.has_children or case.names_type else "string")
     occurs = [("minOccurs", "0"), *([("maxOccurs", "unbounded")] if case.most > 1 else [])]
     splices: list[Splice] = []
     attributes = [("name", name.localname), ("type", type_name), *_form(site, at, case), *occurs]
@@ -151,7 +151,7 @@ def mixed_edit(site: Site, case: Case) -> Edit | None:
 
 
 def anything_edit(site: Site, case: Case) -> Edit | None:
-    """Children where the type has none: anything at all."""
+    """Children where the type has none, or an xsi:type that is no kind of it: anything at all."""
     declared = site.editable(case, "element")
     if declared is None or declared.get("type") is None or declared.get("type") == site.xs(declared, "anyType"):
         return None

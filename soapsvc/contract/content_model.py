@@ -6,9 +6,9 @@ two texts are for a diff, so that every independent deviation in one parent is t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from heapq import heappop, heappush
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from xmlschema.validators import XsdAnyElement, XsdElement, XsdGroup
@@ -16,8 +16,21 @@ from xmlschema.validators import XsdAnyElement, XsdElement, XsdGroup
 MAX_COPIES = 20  # a particle that may occur more often counts as unbounded: what remains libxml2 tells
 MAX_STATES = 2000  # of one content model; the vendor's largest known takes 6
 
-_ONE_CHANGE = 1.0
-_NEARLY = 0.9  # the same local name in another namespace or letter case: rather that than one too many and one missing
+MAX_STEPS = 5_000  # that the alignments of one message may take beyond what is linear in it
+_LINEAR = 4  # steps for each child: more than children that fit take
+
+_ONE_CHANGE = 10
+_NEARLY = 9  # the same local name in another namespace or letter case: rather that than one too many and one missing
+
+
+@dataclass(slots=True)
+class Effort:
+    """What the alignments of one message may still cost.
+
+    left  steps of the search
+    """
+
+    left: int = MAX_STEPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +47,7 @@ class Step:
     particle: XsdElement | XsdAnyElement | None = None
 
 
-_Path = tuple[Any, Step] | None  # steps from the last to the first
+_Way = tuple[int, Step | None]  # the place that a place was reached from, and the step between them
 
 
 class ContentModel:
@@ -49,42 +62,56 @@ class ContentModel:
         self._group = group
         self._start = self._state()
         self._end = self._occurring(group, self._start)
-        self._reachable: dict[int, list[tuple[int, float, tuple[Any, ...]]]] = {}
 
-    def align(self, tags: Sequence[str]) -> list[Step]:
-        """The steps that lead through the children with the fewest changes, in document order."""
+    def align(self, tags: Sequence[str], effort: Effort) -> list[Step] | None:
+        """The steps that lead through the children with the fewest changes, in document order; None: to find them would
+        cost more than is left.
+
+        effort  is lessened by what it did cost
+
+        Dijkstra's search through the places (children before, state). What costs nothing is followed to its end first,
+        so that of two that are one too many the later one is.
+        """
         if self._group.model == "all":
             return _align_all(list(particles(self._group)), tags)
-        nearness: dict[tuple[str, int], float | None] = {}
-        frontier: dict[int, tuple[float, _Path]] = {self._start: (0.0, None)}
-        for index, tag in enumerate(tags):
-            following: dict[int, tuple[float, _Path]] = {}
-
-            def reach(state: int, cost: float, path: _Path, into: dict[int, tuple[float, _Path]] = following) -> None:
-                if state not in into or cost < into[state][0]:
-                    into[state] = cost, path
-
-            for state, (cost, path) in frontier.items():  # first: of two that are one too many, the later one is
-                reach(state, cost + _ONE_CHANGE, (path, Step("unexpected", index)))
-            for state, (cost, path) in frontier.items():
-                for between, extra, missing in self._reach(state):
-                    for particle, target in self._edges[between]:
-                        key = tag, id(particle)
-                        if key not in nearness:
-                            nearness[key] = _nearness(particle, tag)
-                        change = nearness[key]
-                        if change is not None:
-                            kind: Literal["fits", "nearly"] = "nearly" if change else "fits"
-                            step = Step(kind, index, particle)
-                            reach(target, cost + extra + change, (_with(path, missing, index), step))
-            frontier = following
-        ends = [
-            (cost + extra, _with(path, missing, len(tags)))
-            for state, (cost, path) in frontier.items()
-            for between, extra, missing in self._reach(state)
-            if between == self._end
-        ]
-        return _in_order(min(ends, key=lambda end: end[0])[1])
+        effort.left += _LINEAR * len(tags)
+        states, end = len(self._edges), len(tags) * len(self._edges) + self._end
+        nearness: dict[tuple[str, int], int | None] = {}
+        reached: dict[int, _Way] = {}
+        known: dict[int, int] = {}  # what the cheapest way to a place costs, of those that were seen
+        waiting: dict[int, deque[tuple[int, int, Step | None]]] = {0: deque([(self._start, -1, None)])}
+        while end not in reached:
+            cost = min(waiting)
+            place, before, step = waiting[cost].popleft()
+            if not waiting[cost]:
+                del waiting[cost]
+            if place in reached:
+                continue
+            if effort.left <= 0:
+                return None
+            effort.left -= 1
+            reached[place] = before, step
+            index, state = divmod(place, states)
+            moves: list[tuple[int, int, Step | None]] = []
+            if index < len(tags):
+                moves.append((_ONE_CHANGE, place + states, Step("unexpected", index)))
+            for particle, target in self._edges[state]:
+                moves.append((_ONE_CHANGE, index * states + target, Step("missing", index, particle)))
+            moves += ((0, index * states + target, None) for target in reversed(self._free[state]))
+            for particle, target in self._edges[state] if index < len(tags) else ():
+                key = tags[index], id(particle)
+                if key not in nearness:
+                    nearness[key] = _nearness(particle, tags[index])
+                change = nearness[key]
+                if change is not None:
+                    fit = Step("nearly" if change else "fits", index, particle)
+                    moves.append((change, place + states - state + target, fit))
+            for change, target, step in moves:
+                if cost + change < known.get(target, cost + change + 1):
+                    known[target] = cost + change
+                    line = waiting.setdefault(cost + change, deque())
+                    (line.append if change else line.appendleft)((target, place, step))
+        return _in_order(reached, end, len(tags))
 
     # The automaton ---------------------------------------------------------------------------------------------------
 
@@ -126,25 +153,39 @@ class ContentModel:
             start = self._occurring(member, start)
         return start
 
-    def _reach(self, start: int) -> list[tuple[int, float, tuple[Any, ...]]]:
-        """Every state that can be reached without a child: what is missing on the way, and what that costs."""
-        if start not in self._reachable:
-            best: dict[int, tuple[float, tuple[Any, ...]]] = {}
-            waiting: list[tuple[float, int, int, tuple[Any, ...]]] = [(0.0, 0, start, ())]
-            pushed = 0
-            while waiting:
-                cost, _, state, missing = heappop(waiting)
-                if state in best:
-                    continue
-                best[state] = cost, missing
-                for target in self._free[state]:
-                    pushed += 1
-                    heappush(waiting, (cost, pushed, target, missing))
-                for particle, target in self._edges[state]:
-                    pushed += 1
-                    heappush(waiting, (cost + _ONE_CHANGE, pushed, target, (*missing, particle)))
-            self._reachable[start] = [(state, cost, missing) for state, (cost, missing) in best.items()]
-        return self._reachable[start]
+
+class Names:
+    """Particles by the names of what fits them."""
+
+    def __init__(self, members: Iterable[XsdElement | XsdAnyElement]):
+        self._named: dict[str, list[XsdElement]] = {}
+        self._nearly: dict[str, list[XsdElement]] = {}
+        self._anything: list[XsdAnyElement] = []
+        for member in members:
+            if isinstance(member, XsdAnyElement):
+                self._anything.append(member)
+                continue
+            self._nearly.setdefault((member.local_name or "").lower(), []).append(member)
+            for name in names(member):
+                self._named.setdefault(name, []).append(member)
+
+    def elements(self, tag: str) -> Sequence[XsdElement]:
+        """The declarations that an element of this Clark name fits."""
+        return self._named.get(tag, ())
+
+    def admitting(self, tag: str) -> Iterator[XsdElement | XsdAnyElement]:
+        """The same and the wildcards."""
+        yield from self.elements(tag)
+        yield from (anything for anything in self._anything if anything.is_matching(tag))
+
+    def nearly(self, tag: str) -> Sequence[XsdElement]:
+        """The declarations of its local name, letter case aside."""
+        return self._nearly.get(tag.rpartition("}")[2].lower(), ())
+
+
+def names(declaration: XsdElement) -> set[str]:
+    """The Clark names of the elements that fit a declaration: its own, and by substitution."""
+    return {declaration.name, *(other.name for other in declaration.iter_substitutes())}
 
 
 def admits(particle: XsdElement | XsdAnyElement, tag: str) -> bool:
@@ -191,9 +232,9 @@ def _described(particle: Any) -> str:
     return f"{name}{{{least},{most}}}"
 
 
-def _nearness(particle: XsdElement | XsdAnyElement, tag: str) -> float | None:
+def _nearness(particle: XsdElement | XsdAnyElement, tag: str) -> int | None:
     if admits(particle, tag):
-        return 0.0
+        return 0
     if isinstance(particle, XsdAnyElement):
         return None
     return _NEARLY if tag.rpartition("}")[2].lower() == (particle.local_name or "").lower() else None
@@ -201,27 +242,36 @@ def _nearness(particle: XsdElement | XsdAnyElement, tag: str) -> float | None:
 
 def _align_all(members: list[XsdElement | XsdAnyElement], tags: Sequence[str]) -> list[Step]:
     """xs:all: each member at most once, in any order (XML Schema part 1, 3.8.6)."""
-    waiting = list(members)
+    known, waiting = Names(members), {id(member): member for member in members}
     steps: list[Step] = []
     for index, tag in enumerate(tags):
-        near = [(nearness, n) for n, member in enumerate(waiting) if (nearness := _nearness(member, tag)) is not None]
-        if not near:
+        fits = next((member for member in known.admitting(tag) if id(member) in waiting), None)
+        near = fits
+        if near is None:
+            near = next((member for member in known.nearly(tag) if id(member) in waiting), None)
+        if near is None:
             steps.append(Step("unexpected", index))
             continue
-        nearness, n = min(near)
-        steps.append(Step("nearly" if nearness else "fits", index, waiting.pop(n)))
-    return steps + [Step("missing", len(tags), member) for member in waiting if member.min_occurs]
+        del waiting[id(near)]
+        steps.append(Step("nearly" if fits is None else "fits", index, near))
+    return steps + [Step("missing", len(tags), member) for member in waiting.values() if member.min_occurs]
 
 
-def _with(path: _Path, missing: tuple[Any, ...], index: int) -> _Path:
-    for particle in missing:
-        path = path, Step("missing", index, particle)
-    return path
-
-
-def _in_order(path: _Path) -> list[Step]:
-    steps = []
-    while path is not None:
-        path, step = path
+def _in_order(reached: Mapping[int, _Way], place: int, children: int) -> list[Step]:
+    """The way to a place; what is missing stands right before the child that comes after it."""
+    backwards: list[Step] = []
+    while place >= 0:
+        place, step = reached[place]
+        if step is not None:
+            backwards.append(step)
+    steps: list[Step] = []
+    missing: list[Step] = []
+    for step in reversed(backwards):
+        if step.kind == "missing":
+            missing.append(step)
+            continue
+        if step.kind != "unexpected":
+            steps += (replace(each, index=step.index) for each in missing)
+            missing = []
         steps.append(step)
-    return steps[::-1]
+    return steps + [replace(each, index=children) for each in missing]

@@ -19,7 +19,7 @@ from soapsvc.contract.inclusion import Inclusion
 from soapsvc.contract.schema_components import Element
 from soapsvc.contract.schema_difference import Difference, element_differences
 from soapsvc.contract.value_inclusion import Answer, both
-from soapsvc.contract.wsdl_document import Operation, WsdlDocument
+from soapsvc.contract.wsdl_document import LITERAL, Operation, WsdlDocument
 from soapsvc.contract.xml_files import line_of
 from soapsvc.namespaces import WSDL11, qname
 
@@ -32,7 +32,7 @@ class ClassedDifference:
     """One difference of two contracts.
 
     where     component path: `operation Push/input/…`
-    what      e.g. "min_occurs: 0 -> 1"
+    what      e.g. "minOccurs: 0 -> 1"
     class_    what a sender that was not yet changed notices of it
     old_line, new_line  of the component in its file; None: it is not there
     """
@@ -62,7 +62,10 @@ class ContractDifference:
 
 
 def contract_difference(old: WsdlDocument, new: WsdlDocument) -> ContractDifference:
-    """Everything in which the two differ; noise (prefixes, order, white space, annotations, addresses) is nothing."""
+    """Everything in which the two differ; noise (prefixes, order, white space, annotations, addresses) is nothing.
+
+    Errors  ContractError: an operation is of another form than document/literal in both
+    """
     return _Comparison(old, new).run()
 
 
@@ -80,6 +83,9 @@ class _Comparison:
 
     def run(self) -> ContractDifference:
         pairs = _paired(self._old.operations, self._new.operations)
+        for old, _ in (pair for pair in pairs if pair[0].form == pair[1].form != LITERAL):
+            raise self._old.error(self._old.root, f"operation {old.name} is {old.form.style}/{old.form.use} in both",
+                                  "document/literal in one of them: other messages are not compared")  # fmt: skip
         found = list(dict.fromkeys(self._differences(pairs)))
         forth = both(*(self._message(self._forth, old, new) for old, new in pairs))
         back = both(*(self._message(self._back, new, old) for old, new in pairs))
@@ -95,6 +101,8 @@ class _Comparison:
 
     def _message(self, inclusion: Inclusion, sent: Operation, taken: Operation) -> Answer:
         """Whether every message for one operation is one for the other."""
+        if sent.form != taken.form:
+            return False
         if sent.input_element != taken.input_element or not set(taken.header_blocks) <= set(sent.header_blocks):
             return False
         names = [sent.input_element, *sent.header_blocks]
@@ -135,6 +143,11 @@ class _Comparison:
         ):
             if first != second:
                 yield ClassedDifference(where, f"{what}: {first} -> {second}", class_, *lines)  # type: ignore[arg-type]
+        if old.form != new.form:
+            for what, before, after in zip(old.form._fields, old.form, new.form, strict=True):
+                if before != after:
+                    yield ClassedDifference(where, f"{what}: {before} -> {after}", "breaking", *lines)
+            return
         yield from self._input(f"{where}/input", old, new)
         yield from self._headers(f"{where}/input/header", old, new, lines)
         yield from self._output(f"{where}/output", old, new, lines)
@@ -168,8 +181,17 @@ class _Comparison:
             yield ClassedDifference(where, f"answer: {kinds[0]} -> {kinds[1]}", "breaking", *lines)
         if old.output_element is not None and new.output_element is not None:
             first, second = self._declared(old.output_element, new.output_element)
-            for difference in element_differences(self._old.schema, first, self._new.schema, second):
+            for difference in element_differences(first, second, self._forth, self._back):
                 yield _classed(where, difference, class_of(difference.new_fits, difference.old_fits))
+        for block in dict.fromkeys((*old.answer_blocks, *new.answer_blocks)):
+            at = f"{where}/header {block}"
+            if block not in new.answer_blocks:  # what is described is there (BP 1.1 R2738)
+                yield ClassedDifference(at, "header block no longer bound", "breaking", *lines)
+            elif block not in old.answer_blocks:  # what is not may be there (R2739)
+                yield ClassedDifference(at, "header block bound", "compatible", *lines)
+            else:
+                for difference in element_differences(*self._declared(block, block), self._forth, self._back):
+                    yield _classed(at, difference, class_of(difference.new_fits, difference.old_fits))
 
     def _faults(
         self, where: str, old: Operation, new: Operation, lines: tuple[int | None, int | None]
@@ -179,7 +201,7 @@ class _Comparison:
         for name in old.faults:
             if name in new.faults:
                 first, second = self._declared(name, name)
-                for difference in element_differences(self._old.schema, first, self._new.schema, second):
+                for difference in element_differences(first, second, self._forth, self._back):
                     yield _classed(where, difference, class_of(difference.new_fits, difference.old_fits))
             else:
                 yield ClassedDifference(where, f"fault {name} removed", "compatible", lines[0], None)
@@ -188,7 +210,7 @@ class _Comparison:
                 yield ClassedDifference(where, f"fault {name} added", "compatible", None, lines[1])
 
     def _elements(self, where: str, first: Element, second: Element) -> Iterator[ClassedDifference]:
-        for difference in element_differences(self._old.schema, first, self._new.schema, second):
+        for difference in element_differences(first, second, self._forth, self._back):
             yield _classed(where, difference, class_of(difference.old_fits, difference.new_fits))
 
     def _declared(self, old: str, new: str) -> tuple[Element, Element]:

@@ -53,6 +53,7 @@ _EDITS: dict[str, tuple[Callable[[Site, Case], Edit | None], ...]] = {
     "XSD-016": (value_edit,),
     "XSD-017": (value_edit,),
     "XSD-018": (nillable_edit,),
+    "XSD-021": (anything_edit,),
     "XSD-023": (lax_edit,),
 }
 """Rules to the edits that mend a deviation from them, the smallest first; what hides other deviations comes first."""

@@ -7,7 +7,6 @@ one that does not is told from xmlschema's components, all of it and not the fir
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 
 from lxml import etree
 
@@ -60,16 +59,22 @@ class SchemaCheck:
         operation = self._by_input.get("" if payload is None else str(payload.tag), self._wsdl.operations[0])
         misplaced = list(self._payload(payload))
         findings = [*self._bindings(root, header, operation), *misplaced]
-        with _without_soap_attributes(header), self._schema.deciding() as schema:
-            if not schema.validate(root) or misplaced:
-                findings += self._explained(envelope, _messages(schema), payload, operation)
+        taken = _take_soap_attributes(header)
+        try:
+            with self._schema.deciding() as schema:
+                if not schema.validate(root) or misplaced:
+                    findings += self._explained(envelope, _messages(schema), payload, operation)
+        finally:
+            for block, name, value in taken:
+                block.set(name, value)
         findings += _nil_documents(envelope)
         return tuple(findings)
 
     def fits(self, root: etree._Element) -> bool:
         """Whether the schema has nothing against a message without its documents' texts, whose markup was found to
         deviate in nothing. The tree is not to be used any more."""
-        with _without_soap_attributes(child(root, "header")), self._schema.deciding() as schema:
+        _take_soap_attributes(child(root, "header"))
+        with self._schema.deciding() as schema:
             return schema.validate(root)
 
     def check_answer(self, element: etree._Element) -> None:
@@ -93,6 +98,8 @@ class SchemaCheck:
         blocks = [] if header is None else list(children(header))
         for bound in operation.header_blocks:
             there = [block for block in blocks if block.tag == bound]
+            if len(there) == 1:
+                continue
             name, wanted = etree.QName(bound).localname, f"one header block {bound}"
             if not there:
                 tags = ", ".join(etree.QName(block).localname for block in blocks)
@@ -137,11 +144,14 @@ class SchemaCheck:
                     walk.walk(top, declared)
         told = {near for finding in walk.findings for near in _neighbours(finding.element)}
         models = {at for f in walk.findings if f.rule in CONTENT_RULES for at in (f.element, f.element.getparent())}
+        models -= walk.not_aligned
+        places, secrets = _Places(root), None
         for error in errors:
-            element = _place(root, error.path)
+            element = places.at(error.path)
             in_told_model = error.type_name == "SCHEMAV_ELEMENT_CONTENT" and element.getparent() in models
             if element not in told and not in_told_model:
-                walk.findings.append(_untold(error, element, walk, _secrets(root)))
+                secrets = _secrets(root) if secrets is None else secrets
+                walk.findings.append(_untold(error, element, walk, secrets))
         return walk.findings
 
     def _deviation(self, envelope: Envelope, finding: Finding) -> Deviation:
@@ -152,10 +162,9 @@ class SchemaCheck:
         return Deviation(finding.rule, path, envelope.line(finding.element), finding.found, finding.wanted, mark)
 
 
-@contextmanager
-def _without_soap_attributes(header: etree._Element | None) -> Iterator[None]:
+def _take_soap_attributes(header: etree._Element | None) -> list[tuple[etree._Element, str, str]]:
     """Take actor, mustUnderstand and encodingStyle off the header blocks: SOAP 1.1, 4.2, allows them on each, whatever
-    the block's own type says of attributes, and the SOAP rules judge them."""
+    the block's own type says of attributes, and the SOAP rules judge them. What comes back is to be set again."""
     taken = []
     for block in () if header is None else children(header):
         attributes = block.attrib
@@ -164,11 +173,7 @@ def _without_soap_attributes(header: etree._Element | None) -> Iterator[None]:
         for name in _SOAP_ATTRIBUTES:
             if name in attributes:
                 taken.append((block, name, str(attributes.pop(name))))
-    try:
-        yield
-    finally:
-        for block, name, value in taken:
-            block.set(name, value)
+    return taken
 
 
 def _nil_documents(envelope: Envelope) -> Iterator[Finding]:
@@ -194,23 +199,39 @@ def _messages(schema: etree.XMLSchema) -> list[etree._LogEntry]:
     return list(schema.error_log)  # type: ignore[call-overload,no-any-return]  # the published types lack iteration
 
 
-def _place(root: etree._Element, path: str | None) -> etree._Element:
-    """The element that libxml2 means by a path such as /soap:Envelope/soap:Body/*[1]; the root where there is none."""
-    if path:
-        namespaces = {prefix: uri for each in root.iter(etree.Element) for prefix, uri in each.nsmap.items() if prefix}
-        try:
-            found = root.getroottree().xpath(path, namespaces=namespaces)
-        except etree.XPathError:
-            found = None
-        if isinstance(found, list) and found and isinstance(found[0], etree._Element):
-            return found[0]
-    return root
+class _Places:
+    """The elements of a tree by the paths that libxml2 writes, such as /soap:Envelope/soap:Body/*[1]: a star stands for
+    a name in a default namespace. Each children are looked at once, whatever the number of paths."""
+
+    def __init__(self, root: etree._Element):
+        self._root = root
+        self._steps: dict[etree._Element, dict[str, list[etree._Element]]] = {}
+
+    def at(self, path: str | None) -> etree._Element:
+        """The element, or the one around an attribute; the deepest that there is of a path that leads nowhere."""
+        element = self._root
+        for step in (path or "").split("/")[2:]:
+            name, _, position = step.removesuffix("]").partition("[")
+            named, n = self._children(element).get(name, ()), int(position or 1)
+            if n > len(named):
+                break
+            element = named[n - 1]
+        return element
+
+    def _children(self, element: etree._Element) -> dict[str, list[etree._Element]]:
+        if element not in self._steps:
+            steps = self._steps[element] = {}
+            for each in children(element):
+                name = etree.QName(each).localname
+                for step in ("*", f"{each.prefix}:{name}" if each.prefix else name):
+                    steps.setdefault(step, []).append(each)
+        return self._steps[element]
 
 
-def _untold(error: etree._LogEntry, element: etree._Element, walk: ElementWalk, secrets: set[str]) -> Finding:
+def _untold(error: etree._LogEntry, element: etree._Element, walk: ElementWalk, secrets: list[str]) -> Finding:
     """What libxml2 alone says no to."""
     message = error.message
-    for secret in sorted(secrets, key=len, reverse=True):
+    for secret in secrets:
         message = message.replace(secret, MASK)
     constraint = error.type_name.removeprefix("SCHEMAV_").lower().replace("_", "-")
     declared = walk.types.get(element)
@@ -218,15 +239,16 @@ def _untold(error: etree._LogEntry, element: etree._Element, walk: ElementWalk, 
     return Finding("XSD-024", element, cut(message, 200), f"what {constraint} of XML Schema wants", (component,))
 
 
-def _secrets(root: etree._Element) -> set[str]:
-    """Texts that no verdict may repeat."""
-    return {
+def _secrets(root: etree._Element) -> list[str]:
+    """Texts that no verdict may repeat, the longest first."""
+    found = {
         text
         for element in root.iter(etree.Element)
         if not len(element) and (holds_credential(element) or _local(str(element.tag)).lower() == "docdata")
         for text in (text_of(element), text_of(element).strip())
         if text
     }
+    return sorted(found, key=len, reverse=True)
 
 
 def _attribute_name(element: etree._Element, attribute: str) -> str:

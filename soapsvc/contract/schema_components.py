@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property, reduce
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from lxml import etree
 
+from soapsvc.contract.identity_constraints import CONSTRAINTS, IdentityConstraint, identity_constraint
+from soapsvc.contract.wildcards import Wildcard
 from soapsvc.contract.xml_files import line_of
 from soapsvc.errors import ContractError
 from soapsvc.namespaces import SOAP11_ENVELOPE, XML, XML_SCHEMA, qname
@@ -34,6 +37,7 @@ class Element:
     type_name      Clark name of its type; None: the type is anonymous, written in `type_source`
     max_occurs     None: unbounded
     source         the xs:element with the declaration (not the ref)
+    block          of "extension", "restriction" and "substitution", what may not stand for it
     """
 
     name: str
@@ -46,21 +50,12 @@ class Element:
     default: str | None = None
     fixed: str | None = None
     abstract: bool = False
+    block: frozenset[str] = frozenset()
+    constraints: frozenset[IdentityConstraint] = frozenset()
 
     @property
     def local_name(self) -> str:
         return etree.QName(self.name).localname
-
-
-@dataclass(frozen=True, slots=True)
-class Wildcard:
-    """xs:any, or xs:anyAttribute (whose occurs mean nothing); `target` is what ##targetNamespace refers to."""
-
-    namespace: str
-    process_contents: str
-    min_occurs: int = 1
-    max_occurs: int | None = 1
-    target: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +115,7 @@ class ComplexType:
     simple      simple content: the text has type `base` (with `facets` where it restricts)
     content     own part of the content model; None: empty
     attributes  own ones, those of attribute groups included; `prohibited` names those that a restriction takes away
+    block       of "extension" and "restriction", what a type that xsi:type names may not be derived by
     """
 
     name: str | None
@@ -134,6 +130,7 @@ class ComplexType:
     mixed: bool = False
     abstract: bool = False
     source: etree._Element | None = field(default=None, compare=False, repr=False)
+    block: frozenset[str] = frozenset()
 
 
 Type = SimpleType | ComplexType
@@ -167,6 +164,16 @@ class SchemaSet:
         for name, source in made._sources["element"].items():
             made.elements[name] = made._element(source, name)
         return made
+
+    @cached_property
+    def attributes_by_name(self) -> dict[str, Attribute]:
+        """The global attributes."""
+        return {name: self._attribute(source, source) for name, source in self._sources["attribute"].items()}
+
+    @cached_property
+    def has_constraints(self) -> bool:
+        """Whether any element has an xs:key, xs:unique or xs:keyref."""
+        return any(next(schema.iter(*CONSTRAINTS), None) is not None for schema in self._namespace)
 
     @property
     def type_names(self) -> tuple[str, ...]:
@@ -261,7 +268,13 @@ class SchemaSet:
         return Element(
             name, type_name or (XS_ANY_TYPE if anonymous is None else None), anonymous, source, least, most,
             _true(source.get("nillable")), source.get("default"), source.get("fixed"), _true(source.get("abstract")),
+            self._block(source, {"extension", "restriction", "substitution"}),
+            frozenset(identity_constraint(each, self._reference) for each in source.iterchildren(*CONSTRAINTS)),
         )  # fmt: skip
+
+    def _block(self, source: etree._Element, known: set[str]) -> frozenset[str]:
+        said = source.get("block", self._schema(source).get("blockDefault", "")).split()
+        return frozenset(known if "#all" in said else known & set(said))
 
     def _substituted(self, source: etree._Element) -> etree._Element:
         """The element whose place another may take, which has its type."""
@@ -345,7 +358,7 @@ class SchemaSet:
             name, base, derivation, simple, _facets(body) if simple else (),  # type: ignore[arg-type]
             None if group is None else self._group(group), tuple(use for use in uses if use.use != "prohibited"),
             frozenset(use.name for use in uses if use.use == "prohibited"), self._any_attribute(body), mixed,
-            _true(source.get("abstract")), source,
+            _true(source.get("abstract")), source, self._block(source, {"extension", "restriction"}),
         )  # fmt: skip
 
     def _group(self, source: etree._Element) -> Group:
@@ -398,17 +411,14 @@ class SchemaSet:
         )  # fmt: skip
 
     def _any_attribute(self, body: etree._Element) -> Wildcard | None:
-        for found in body.iterchildren(_x("anyAttribute")):
-            return Wildcard(
-                found.get("namespace", "##any"),
-                found.get("processContents", "strict"),
-                target=self.namespace_of(found),
-            )
-        for group in body.iterchildren(_x("attributeGroup")):
-            inherited = self._any_attribute(self._global("attributeGroup", group))
-            if inherited is not None:
-                return inherited
-        return None
+        """The own one and those of the attribute groups, of which only what all admit is admitted."""
+        found = [
+            Wildcard(own.get("namespace", "##any"), own.get("processContents", "strict"), target=self.namespace_of(own))
+            for own in body.iterchildren(_x("anyAttribute"))
+        ]
+        groups = (self._global("attributeGroup", group) for group in body.iterchildren(_x("attributeGroup")))
+        found += [inherited for group in groups if (inherited := self._any_attribute(group)) is not None]
+        return reduce(Wildcard.intersected, found) if found else None
 
 
 def _x(local_name: str) -> str:

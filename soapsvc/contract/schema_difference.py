@@ -6,13 +6,15 @@ allows. Every difference names its place by components (`{ns}Root/Child/@attribu
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from lxml import etree
 
-from soapsvc.contract.inclusion import Inclusion, admits, admits_all, all_attributes
+from soapsvc.contract.attribute_uses import all_attributes
+from soapsvc.contract.inclusion import Inclusion, Objection
 from soapsvc.contract.schema_components import (
     Attribute,
     ComplexType,
@@ -22,14 +24,15 @@ from soapsvc.contract.schema_components import (
     SchemaSet,
     SimpleType,
     Type,
-    Wildcard,
 )
 from soapsvc.contract.value_inclusion import Answer, values_included, values_of
+from soapsvc.contract.wildcards import Wildcard, admits_all
 from soapsvc.contract.xml_files import line_of
 
 _Use = Element | Attribute
 _Lines = tuple[int | None, int | None]
 _Effect = tuple[Answer, Answer]
+_WRITTEN = {"min_occurs": "minOccurs", "max_occurs": "maxOccurs"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class Difference:
     """One way in which the new components differ from the old ones.
 
     where     path of components from a global one, in Clark names where a namespace is not that of the parent
-    what      e.g. "nillable: False -> True", "element added"
+    what      e.g. "nillable: false -> true", "element added"
     old_line  of the component in its file; None: it is not there
     new_line  likewise
     old_fits  as far as this difference goes, whether a message by the old components is one by the new; None: not known
@@ -52,20 +55,47 @@ class Difference:
     new_fits: Answer = False
 
 
-def element_differences(old: SchemaSet, first: Element, new: SchemaSet, second: Element) -> tuple[Difference, ...]:
-    """Every difference of two elements and of all that they hold; their own names may differ."""
-    return tuple(dict.fromkeys(_Comparison(old, new).elements(first.name, first, second)))
+def element_differences(old: Element, new: Element, forth: Inclusion, back: Inclusion) -> tuple[Difference, ...]:
+    """Every difference of two elements and of all that they hold; their own names may differ.
+
+    What one component alone does not show stands last: what xsi:type, wildcards and keys make of it, and whatever else
+    speaks against it that the one is the other.
+    """
+    found = tuple(dict.fromkeys(_Comparison(forth, back).elements(old.name, old, new)))
+    objections = list(forth.objections(old, new)), list(back.objections(new, old))
+    fits = not objections[0], not objections[1]
+    told = [replace(one, old_fits=fits[0] or one.old_fits, new_fits=fits[1] or one.new_fits) for one in found]
+    return (*told, *_objected(old.name, told, *objections))
+
+
+def _objected(
+    where: str, told: Sequence[Difference], forth: Sequence[Objection], back: Sequence[Objection]
+) -> Iterator[Difference]:
+    """Differences of what was objected to: of what components show as well, where they showed nothing."""
+    seen_forth, seen_back = (any(fits is not True for fits in side) for side in (
+        [one.old_fits for one in told], [one.new_fits for one in told]))  # fmt: skip
+    left = {(one.where, one.what): one for one in forth if not (one.plain and seen_forth)}
+    right = {(one.where, one.what): one for one in back if not (one.plain and seen_back)}
+    for place in dict.fromkeys((*left, *right)):
+        forth_fits: Answer = left[place].fits if place in left else True
+        back_fits: Answer = right[place].fits if place in right else True
+        old, new = (left[place].old, left[place].new) if place in left else (right[place].new, right[place].old)
+        effect = "takes more" if forth_fits else "takes less" if back_fits else "takes other things"
+        if forth_fits is None:
+            effect = "not shown to take all that it took"
+        yield Difference(where + place[0], f"{place[1]}: {effect}", line_of(old.source), line_of(new.source),
+                         forth_fits, back_fits)  # fmt: skip
 
 
 def differences(old: SchemaSet, new: SchemaSet) -> tuple[Difference, ...]:
     """Every difference, in the order of the old components; what is new stands last."""
-    return tuple(dict.fromkeys(_Comparison(old, new).run()))
+    return tuple(dict.fromkeys(_Comparison(Inclusion(old, new), Inclusion(new, old)).run()))
 
 
 class _Comparison:
-    def __init__(self, old: SchemaSet, new: SchemaSet):
-        self._old, self._new = old, new
-        self._forth, self._back = Inclusion(old, new), Inclusion(new, old)
+    def __init__(self, forth: Inclusion, back: Inclusion):
+        self._old, self._new = forth.old, forth.new
+        self._forth, self._back = forth, back
         self._seen: set[tuple[object, object]] = set()
 
     def run(self) -> Iterator[Difference]:
@@ -82,8 +112,9 @@ class _Comparison:
                 yield Difference(name, "global element added", None, line_of(element.source), True, False)
 
     def elements(self, where: str, old: Element, new: Element) -> Iterator[Difference]:
-        for property_ in ("min_occurs", "max_occurs", "nillable", "default", "fixed", "abstract"):
+        for property_ in ("min_occurs", "max_occurs", "nillable", "default", "abstract"):
             yield from _changed(where, property_, old, new)
+        yield from _changed(where, "fixed", old, new, (self._forth.fixed(old, new), self._back.fixed(new, old)))
         yield from self._uses(where, old, new)
 
     def _uses(self, where: str, old: _Use, new: _Use) -> Iterator[Difference]:
@@ -103,7 +134,8 @@ class _Comparison:
         lines = _line(first, old), _line(second, new)
         kinds = _kind(first), _kind(second)
         if kinds != (kinds[0], kinds[0]):
-            yield Difference(where, f"content: {kinds[0]} -> {kinds[1]}", *lines)
+            effect = self._forth.types(first, second), self._back.types(second, first)
+            yield Difference(where, f"content: {kinds[0]} -> {kinds[1]}", *lines, *effect)
             return
         if isinstance(first, SimpleType) and isinstance(second, SimpleType):
             yield from self._simple(where, first, second, lines)
@@ -136,40 +168,31 @@ class _Comparison:
         yield from self._attributes(where, old, new, lines)
         before, after = all_attributes(self._old, old), all_attributes(self._new, new)
         if before != after:
-            effect = _wider(after, before), _wider(before, after)
+            effect = self._forth.any_attribute(old, new), self._back.any_attribute(new, old)
             yield Difference(where, f"any attribute: {_admits(before)} -> {_admits(after)}", *lines, *effect)
         models = self._forth.contents(old, new), self._back.contents(new, old)
         for difference in self._content(where, _content(self._old, old), _content(self._new, new), lines):
-            if difference.where.startswith(f"{where}/") and "/" in difference.where[len(where) + 1 :]:
-                yield difference
-            else:  # what the whole model takes is taken, whatever one change of it would do by itself
-                yield replace(difference, old_fits=models[0] or difference.old_fits,
-                              new_fits=models[1] or difference.new_fits)  # fmt: skip
+            # what the whole model takes is taken, whatever one change of it would do by itself
+            fits = models[0] or difference.old_fits, models[1] or difference.new_fits
+            yield replace(difference, old_fits=fits[0], new_fits=fits[1])
 
     def _attributes(
         self, where: str, old: ComplexType, new: ComplexType, lines: tuple[int | None, int | None]
     ) -> Iterator[Difference]:
         before = {attribute.name: attribute for attribute in self._old.attributes(old)}
         after = {attribute.name: attribute for attribute in self._new.attributes(new)}
-        for name, attribute in before.items():
+        for name in dict.fromkeys((*before, *after)):
+            at = f"{where}/@{name}"
+            effect = self._forth.attribute(old, new, name), self._back.attribute(new, old, name)
             if name not in after:
-                admitted = self._wildcard_admits(self._new, new, name)
-                yield Difference(f"{where}/@{name}", "attribute removed", line_of(attribute.source), lines[1],
-                                 admitted, attribute.use != "required")  # fmt: skip
-                continue
-            for property_ in ("use", "default", "fixed"):
-                yield from _changed(f"{where}/@{name}", property_, attribute, after[name])
-            yield from self._uses(f"{where}/@{name}", attribute, after[name])
-        for name, attribute in after.items():
-            if name not in before:
-                admitted = self._wildcard_admits(self._old, old, name)
-                optional = attribute.use != "required"
-                yield Difference(f"{where}/@{name}", "attribute added", lines[0], line_of(attribute.source),
-                                 optional and (not admitted or None), admitted)  # fmt: skip
-
-    def _wildcard_admits(self, schema: SchemaSet, of: ComplexType, name: str) -> bool:
-        wildcard = all_attributes(schema, of)
-        return wildcard is not None and admits(wildcard, name)
+                yield Difference(at, "attribute removed", line_of(before[name].source), lines[1], *effect)
+            elif name not in before:
+                yield Difference(at, "attribute added", lines[0], line_of(after[name].source), *effect)
+            else:
+                for property_ in ("use", "default"):
+                    yield from _changed(at, property_, before[name], after[name])
+                yield from _changed(at, "fixed", before[name], after[name], effect)
+                yield from self._uses(at, before[name], after[name])
 
     def _content(
         self,
@@ -197,13 +220,24 @@ class _Comparison:
                 yield Difference(f"{where}/any", f"any: {_admits(particle)} -> {_admits(match)}", *lines, *effect)
 
 
-def _changed(where: str, property_: str, old: object, new: object) -> Iterator[Difference]:
+def _changed(
+    where: str, property_: str, old: object, new: object, effect: _Effect | None = None
+) -> Iterator[Difference]:
     first, second = getattr(old, property_), getattr(new, property_)
     if first != second:
         sources = [getattr(each, "source", None) for each in (old, new)]  # built-in types and groups have none
         lines = [None if source is None else line_of(source) for source in sources]
-        effect = _effect(property_, first, second), _effect(property_, second, first)
-        yield Difference(where, f"{property_}: {first} -> {second}", lines[0], lines[1], *effect)
+        effect = effect or (_effect(property_, first, second), _effect(property_, second, first))
+        name = _WRITTEN.get(property_, property_)
+        what = f"{name}: {_said(property_, first)} -> {_said(property_, second)}"
+        yield Difference(where, what, lines[0], lines[1], *effect)
+
+
+def _said(property_: str, value: object) -> str:
+    """A property's value as XML Schema writes it."""
+    if value is None:
+        return "unbounded" if property_ == "max_occurs" else "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _effect(property_: str, first: Any, second: Any) -> Answer:
@@ -219,8 +253,6 @@ def _effect(property_: str, first: Any, second: Any) -> Answer:
             return not second
         case "use":
             return bool(second == "optional")
-        case "fixed":
-            return second is None
         case _:  # a default: all stays valid, and an empty or absent one means something else
             return True
 
@@ -228,18 +260,24 @@ def _effect(property_: str, first: Any, second: Any) -> Answer:
 def _paired(old: Sequence[Particle], new: Sequence[Particle]) -> list[tuple[Particle, Particle]]:
     """Particles that are one another: of the same name; else, in their order, of the same local name in another
     namespace or letter case; else the one that is left on each side at the same place."""
+    left, right = dict(enumerate(old)), dict(enumerate(new))
     pairs: list[tuple[int, int]] = []
 
-    def pair(same: Callable[[int, int], bool]) -> None:
-        for n in range(len(old)):
-            for m in range(len(new)):
-                if n not in [p for p, _ in pairs] and m not in [p for _, p in pairs] and same(n, m):
-                    pairs.append((n, m))
+    def pair(name: Callable[[Particle], str]) -> None:
+        named: dict[str, deque[int]] = defaultdict(deque)
+        for m, particle in right.items():
+            named[name(particle)].append(m)
+        for n, particle in list(left.items()):
+            if alike := named[name(particle)]:
+                pairs.append((n, alike.popleft()))
+                del left[n], right[pairs[-1][1]]
 
-    pair(lambda n, m: _label(old[n]) == _label(new[m]))
-    pair(lambda n, m: _local(old[n]).lower() == _local(new[m]).lower())
-    if len(old) == len(new) == len(pairs) + 1:
-        pair(lambda n, m: n == m and isinstance(old[n], Element) and isinstance(new[m], Element))
+    pair(_label)
+    pair(lambda particle: _local(particle).lower())
+    if len(old) == len(new) and list(left) == list(right) and len(left) == 1:
+        (n,) = left
+        if isinstance(old[n], Element) and isinstance(new[n], Element):
+            pairs.append((n, n))
     return [(old[n], new[m]) for n, m in sorted(pairs)]
 
 
@@ -250,7 +288,7 @@ def _local(particle: Particle) -> str:
 def _renamed(old: str, new: str) -> str:
     names = etree.QName(old), etree.QName(new)
     if names[0].localname == names[1].localname:
-        return f"namespace: {names[0].namespace} -> {names[1].namespace}"
+        return f"namespace: {names[0].namespace or 'none'} -> {names[1].namespace or 'none'}"
     return f"renamed: {names[0].localname} -> {names[1].localname}"
 
 
@@ -258,31 +296,26 @@ def _moved(
     where: str, old: Sequence[Particle], new: Sequence[Particle], pairs: list[tuple[Particle, Particle]], lines: _Lines
 ) -> Iterator[Difference]:
     """What is in one model alone, and what stands in another order."""
-    kept = [id(particle) for particle, _ in pairs], [id(match) for _, match in pairs]
+    kept = {id(particle) for particle, _ in pairs}
+    matched = {id(match) for _, match in pairs}
     for particle in old:
-        if id(particle) not in kept[0]:
+        if id(particle) not in kept:
             source = _place(particle, lines[0])
             effect = False, particle.min_occurs == 0
             yield Difference(f"{where}/{_label(particle)}", "removed", source, lines[1], *effect)
     for particle in new:
-        if id(particle) not in kept[1]:
+        if id(particle) not in matched:
             source = _place(particle, lines[1])
             effect = particle.min_occurs == 0, False
             yield Difference(f"{where}/{_label(particle)}", "added", lines[0], source, *effect)
-    in_order = [_label(match) for match in sorted(_kept_in(new, kept[1]), key=lambda each: kept[1].index(id(each)))]
-    as_new = [_label(match) for match in _kept_in(new, kept[1])]
+    in_order = [_label(match) for _, match in pairs]
+    as_new = [_label(particle) for particle in new if id(particle) in matched]
     if in_order != as_new:
         yield Difference(where, f"order: {' '.join(in_order)} -> {' '.join(as_new)}", *lines)
 
 
-def _kept_in(particles: Sequence[Particle], ids: list[int]) -> list[Particle]:
-    return [particle for particle in particles if id(particle) in ids]
-
-
-def _wider(wider: Wildcard | None, narrower: Wildcard | None) -> Answer:
-    if narrower is None:
-        return True
-    if wider is None or not admits_all(wider, narrower):
+def _wider(wider: Wildcard, narrower: Wildcard) -> Answer:
+    if not admits_all(wider, narrower):
         return False
     occurs = _effect("min_occurs", narrower.min_occurs, wider.min_occurs) and _effect(
         "max_occurs", narrower.max_occurs, wider.max_occurs

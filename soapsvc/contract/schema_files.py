@@ -10,13 +10,15 @@ from urllib.parse import unquote, urlsplit
 
 from lxml import etree
 
-from soapsvc.contract.xml_files import line_of, parse_file, read_file
+from soapsvc.contract.xml_files import line_of, parse_file
 from soapsvc.errors import ContractError
 from soapsvc.namespaces import SOAP11_ENVELOPE, WSDL11, XML, XML_SCHEMA, XML_SCHEMA_INSTANCE
 
 SCHEMA = f"{{{XML_SCHEMA}}}schema"
 WITHOUT_A_FILE = frozenset({XML, XML_SCHEMA, XML_SCHEMA_INSTANCE, SOAP11_ENVELOPE})
 """Namespaces that a schema may import without anybody bringing a schema for them."""
+
+_REFERRING = ("type", "ref", "base", "itemType", "memberTypes", "substitutionGroup", "refer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,8 @@ def schemas_of(wsdl: Path, definitions: etree._Element) -> tuple[SchemaFile, ...
     """Every schema of a WSDL: the inline ones in their order, then what they lead to, each once.
 
     Errors  ContractError: a file is missing, is no schema, or would have to be fetched from a network; an imported
-            namespace that nobody brings a schema for
+            namespace that something refers to and nobody brings a schema for (gSOAP imports that of the SOAP
+            encoding wherever it writes a schema)
     """
     inline = [
         SchemaFile(element, element.get("targetNamespace"), wsdl)
@@ -58,12 +61,21 @@ def schemas_of(wsdl: Path, definitions: etree._Element) -> tuple[SchemaFile, ...
     have = {file.target_namespace for file in found} | WITHOUT_A_FILE
     for file in found:
         for imported in file.element.iterfind(f"{{{XML_SCHEMA}}}import"):
-            if imported.get("namespace") not in have:
+            if imported.get("namespace") not in have and _refers_to(file.element, imported.get("namespace")):
                 raise ContractError(
                     file.path, line_of(imported), f"no schema for namespace {imported.get('namespace')} is at hand",
                     "put the file beside the WSDL and name it in schemaLocation",
                 )  # fmt: skip
     return tuple(found)
+
+
+def _refers_to(schema: etree._Element, namespace: str | None) -> bool:
+    """Whether anything in a schema is of a component of a namespace."""
+    for element in schema.iter(f"{{{XML_SCHEMA}}}*"):
+        names = " ".join(element.get(attribute, "") for attribute in _REFERRING).split()
+        if any(element.nsmap.get(name.rpartition(":")[0] or None) == namespace for name in names):
+            return True
+    return False
 
 
 def place_of(folder: Path, of: Path, location: str) -> Path:
@@ -122,7 +134,14 @@ def _named_files(wsdl: Path, file: SchemaFile) -> Iterator[SchemaFile]:
                 "include the file and derive new types",
             )
         path = _place(wsdl, file, reference, location)
-        raw = read_file(path)
+        try:
+            raw = path.read_bytes()
+        except OSError as error:
+            raise ContractError(
+                file.path, line_of(reference),
+                f"schemaLocation {location} leads to {path}: the file cannot be read: {error.strerror}",
+                "put the file there, or name one that is there and readable",
+            ) from error  # fmt: skip
         element = parse_file(path, raw)
         if element.tag != SCHEMA:
             raise ContractError(path, line_of(element), f"the root element is {element.tag}", f"{SCHEMA}")

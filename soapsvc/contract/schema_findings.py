@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lxml import etree
-from xmlschema.validators import XsdAnyElement, XsdElement
+from xmlschema.validators import XsdAnyElement, XsdElement, XsdGroup
 
 from soapsvc.contract.compiled_schema import CompiledSchema
-from soapsvc.contract.content_model import ContentModel, Step, admits, described, particles
+from soapsvc.contract.content_model import ContentModel, Effort, Names, Step, described, names, particles
 from soapsvc.contract.marks import schema_of
 from soapsvc.contract.value_check import ValueTrouble, cut, found_value, shown, troubles
 from soapsvc.namespaces import SOAP11_ENVELOPE, XML_SCHEMA, XML_SCHEMA_INSTANCE, qname
@@ -49,6 +50,9 @@ class ElementWalk:
     taken_out  the elements whose text is a document: it has been taken out and is checked elsewhere
     findings   so far, in document order but for what is missing, which follows its siblings
     types      the type that each element was held against
+    not_aligned
+        the elements with more children, or a larger content model, than there was effort left for: which of their
+        children are out of place or missing libxml2 alone tells, and only the first
     """
 
     def __init__(self, schema: CompiledSchema, taken_out: Collection[etree._Element]):
@@ -56,8 +60,13 @@ class ElementWalk:
         self._maps = schema.components.maps
         self._taken_out = taken_out
         self._models: dict[int, ContentModel | None] = {}
+        self._known: dict[int, Names] = {}
+        self._descriptions: dict[int, str] = {}
+        self._effort = Effort()
+        self._undeclared: XsdElement = schema.components.create_element("undeclared")
         self.findings: list[Finding] = []
         self.types: dict[etree._Element, Any] = {}
+        self.not_aligned: set[etree._Element] = set()
 
     def declared(self, tag: str) -> XsdElement | None:
         """The global declaration of a Clark name."""
@@ -116,7 +125,7 @@ class ElementWalk:
     def _nil(self, element: etree._Element, declared: XsdElement) -> bool:
         """Check xsi:nil; True: it is in force, so nothing inside counts."""
         said = element.get(XSI_NIL)
-        if said is None:
+        if said is None or declared is self._undeclared:
             return False
         if said.strip() not in _BOOLEANS:
             self._tell("XSD-020", element, f"xsi:nil reads {shown(said)}", "true, false, 1 or 0", declared)
@@ -199,13 +208,11 @@ class ElementWalk:
                            else "no content", of)  # fmt: skip
         children = [child for child in element if isinstance(child.tag, str)]
         model = self._model(group)
-        if model is None:  # too large to align: libxml2 tells the first deviation
-            for child in children:
-                fit = next((particle for particle in particles(group) if admits(particle, child.tag)), None)
-                if fit is not None:
-                    yield from self._inside(child, fit)
-            return
-        steps = model.align([child.tag for child in children])
+        tags = [str(child.tag) for child in children]
+        steps = None if model is None else model.align(tags, self._effort)
+        if steps is None:
+            self.not_aligned.add(element)
+            steps = _by_name(self._names(group), tags)
         if any(step.kind != "fits" for step in steps):
             steps = self._explain(element, children, steps, of)
         for step in steps:
@@ -219,6 +226,16 @@ class ElementWalk:
             except OverflowError:
                 self._models[id(group)] = None
         return self._models[id(group)]
+
+    def _names(self, group: XsdGroup) -> Names:
+        if id(group) not in self._known:
+            self._known[id(group)] = Names(particles(group))
+        return self._known[id(group)]
+
+    def _described(self, group: XsdGroup) -> str:
+        if id(group) not in self._descriptions:
+            self._descriptions[id(group)] = cut(described(group), 300)
+        return self._descriptions[id(group)]
 
     def _inside(
         self, child: etree._Element, particle: XsdElement | XsdAnyElement
@@ -236,6 +253,8 @@ class ElementWalk:
         elif particle.process_contents == "strict":
             self._tell("XSD-023", child, f"{_name(child)}, which the WSDL does not declare", "a declared element",
                        particle)  # fmt: skip
+        else:  # the type that it names, and what is declared of its content, count all the same (part 1, 3.10.4)
+            yield child, self._undeclared
 
     # A content model that does not fit -------------------------------------------------------------------------------
 
@@ -243,8 +262,12 @@ class ElementWalk:
         self, parent: etree._Element, children: list[etree._Element], steps: list[Step], of: Any
     ) -> list[Step]:
         """Tell what the steps mean, and give them with the particle of every child that was recognised all the same."""
+        known, tags = self._names(of.content), Counter(str(child.tag) for child in children)
         missing = [step for step in steps if step.kind == "missing"]
-        model = f"in {_name(parent)}: {cut(described(of.content), 300)}"
+        unplaced: dict[int, list[Step]] = {}  # what is missing, by its particle, as long as it is not found elsewhere
+        for step in missing:
+            unplaced.setdefault(id(step.particle), []).append(step)
+        model = f"in {_name(parent)}: {self._described(of.content)}"
         recognised: list[Step] = []
         for step in steps:
             if step.kind == "fits":
@@ -254,15 +277,15 @@ class ElementWalk:
                 recognised.append(step)
             elif step.kind == "unexpected":
                 child = children[step.index]
-                named = (p for p in particles(of.content) if isinstance(p, XsdElement))
-                meant = next((p for p in named if admits(p, child.tag)), None)
-                moved = next((m for m in missing if m.particle is not None and admits(m.particle, child.tag)), None)
+                tag = str(child.tag)
+                meant = next(iter(known.elements(tag)), None)
+                moved = next((p for p in known.admitting(tag) if unplaced.get(id(p))), None)
                 if moved is not None:
-                    missing.remove(moved)
-                    self._tell("XSD-006", child, f"{_name(child)} out of its place", model, moved.particle, of)
+                    del unplaced[id(moved)][0]
+                    self._tell("XSD-006", child, f"{_name(child)} out of its place", model, moved, of)
                 elif meant is None:
                     self._tell("XSD-004", child, f"{_name(child)}, which has no place here", model, of)
-                elif self._too_many(meant, children):
+                elif _too_many(meant, tags):
                     most = "once" if meant.max_occurs == 1 else f"{meant.max_occurs} times"
                     found = f"one {_name(child)} more than there may be"
                     self._tell("XSD-007", child, found, f"at most {most} {model}", meant, of)
@@ -270,7 +293,7 @@ class ElementWalk:
                     self._tell("XSD-006", child, f"{_name(child)} out of its place", model, meant, of)
                 if meant is not None:
                     recognised.append(Step("fits", step.index, meant))
-        for step in missing:
+        for step in (step for step in missing if step in unplaced[id(step.particle)]):
             name = _particle_name(step.particle)
             where = f" before {_name(children[step.index])}" if step.index < len(children) else ""
             self._tell("XSD-008", parent, f"{_name(parent)} without {name}{where}", model, step.particle)
@@ -286,11 +309,6 @@ class ElementWalk:
             found, wanted = _name(child), f"{particle.local_name}: letter case counts"
         touched = self._schema.source(particle.elem)
         self.findings.append(Finding("XSD-005", child, found, wanted, (touched, schema_of(touched))))
-
-    @staticmethod
-    def _too_many(particle: XsdElement, children: list[etree._Element]) -> bool:
-        number = sum(1 for child in children if admits(particle, child.tag))
-        return particle.max_occurs is not None and number > particle.max_occurs
 
     def _tell(
         self, rule: str, element: etree._Element, found: str, wanted: str, *components: Any,
@@ -321,6 +339,22 @@ def _type_name(of: Any) -> str:
     if of.name is None:
         return "an anonymous type"
     return ("xs:" if of.name.startswith(f"{{{XML_SCHEMA}}}") else "") + str(of.local_name)
+
+
+def _by_name(known: Names, tags: Sequence[str]) -> list[Step]:
+    """The steps through children whose order is not looked at: each beside what has its name."""
+    steps = []
+    for index, tag in enumerate(tags):
+        fits, near = next(known.admitting(tag), None), next(iter(known.nearly(tag)), None)
+        if fits is not None:
+            steps.append(Step("fits", index, fits))
+        else:
+            steps.append(Step("unexpected" if near is None else "nearly", index, near))
+    return steps
+
+
+def _too_many(particle: XsdElement, tags: Mapping[str, int]) -> bool:
+    return particle.max_occurs is not None and sum(tags.get(name, 0) for name in names(particle)) > particle.max_occurs
 
 
 def _particle_name(particle: Any) -> str:

@@ -22,9 +22,9 @@ from soapsvc.contract.schema_components import (
     SchemaSet,
     SimpleType,
     Type,
-    Wildcard,
 )
 from soapsvc.contract.spyne_names import BOUNDED_INTEGERS, INTEGERS, PRIMITIVES, RESERVED, STRINGS, is_reserved, unused
+from soapsvc.contract.wildcards import Wildcard
 from soapsvc.contract.xml_files import text_of
 from soapsvc.namespaces import XML_SCHEMA
 

@@ -15,13 +15,14 @@ from typing import BinaryIO
 
 from lxml import etree
 
-from soapsvc.contract.inclusion import admits, all_attributes
+from soapsvc.contract.attribute_uses import all_attributes
 from soapsvc.contract.marks import header_binding
 from soapsvc.contract.message_parts import children, text_of
 from soapsvc.contract.schema_check import SchemaCheck
 from soapsvc.contract.schema_components import Element, SchemaSet, Type
-from soapsvc.contract.schema_findings import CONTENT_RULES, Finding
+from soapsvc.contract.schema_findings import CONTENT_RULES, XSI_TYPE, Finding
 from soapsvc.contract.secret_elements import holds_credential
+from soapsvc.contract.wildcards import admits
 from soapsvc.contract.wsdl_components import clark
 from soapsvc.contract.wsdl_document import Operation, WsdlDocument
 from soapsvc.errors import HttpRefused, NoSuchPush
@@ -65,7 +66,8 @@ class Case:
     values      texts that were there, at most MAX_VALUES; none of elements that have children
     previous    Clark names of the element's siblings before it, the nearest first; following: those behind it
     secret      one of the texts is a credential
-    has_children, most  of the elements: whether one has any, how many of the name one parent has
+    has_children, names_type, most
+        of the elements: whether one has any, whether one has an xsi:type, how many of the name one parent has
     """
 
     rule: str
@@ -81,6 +83,7 @@ class Case:
     previous: tuple[str, ...] = ()
     following: tuple[str, ...] = ()
     has_children: bool = False
+    names_type: bool = False
     most: int = 1
 
     def take(self, push_id: str, finding: Finding) -> None:
@@ -92,6 +95,7 @@ class Case:
         if len(self.values) < MAX_VALUES and (finding.attribute is not None or not len(element)):
             self.values[value] = None
         self.has_children = self.has_children or bool(len(element))
+        self.names_type = self.names_type or element.get(XSI_TYPE) is not None
         parent = element.getparent()
         if parent is not None:
             self.most = max(self.most, sum(1 for each in children(parent) if each.tag == element.tag))

@@ -7,7 +7,7 @@ can be found, the answer is that it is not known.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Literal
@@ -22,7 +22,7 @@ Answer = bool | None
 """None: not known."""
 Facets = tuple[tuple[str, str], ...]
 
-_BASES = {
+BASES = {
     "normalizedString": "string", "token": "normalizedString", "language": "token", "NMTOKEN": "token", "Name": "token",
     "NCName": "Name", "ID": "NCName", "IDREF": "NCName", "ENTITY": "NCName", "integer": "decimal",
     "nonPositiveInteger": "integer", "negativeInteger": "nonPositiveInteger", "long": "integer", "int": "long",
@@ -36,12 +36,14 @@ _OF_CHARACTERS = frozenset({"string", "normalizedString", "token", "anyURI", "NM
 _UNIQUE = frozenset(
     {"ID", "IDREF", "IDREFS", "ENTITY", "ENTITIES"}
 )  # what they take depends on the rest of the message
+_PREFIXED = frozenset({"QName", "NOTATION"})  # which value a text has depends on the prefixes around it
 _RANGES: dict[str, tuple[int | None, int | None]] = {
     "long": (-(2**63), 2**63 - 1), "int": (-(2**31), 2**31 - 1), "short": (-(2**15), 2**15 - 1), "byte": (-128, 127),
     "nonNegativeInteger": (0, None), "positiveInteger": (1, None), "nonPositiveInteger": (None, 0),
     "negativeInteger": (None, -1), "unsignedLong": (0, 2**64 - 1), "unsignedInt": (0, 2**32 - 1),
     "unsignedShort": (0, 2**16 - 1), "unsignedByte": (0, 255),
 }  # fmt: skip
+_BOOLEANS = ("true", "1"), ("false", "0")
 _BOUNDS = ("minInclusive", "minExclusive", "maxInclusive", "maxExclusive")
 _SAMPLES = ("", " ", "a", "A b", "0", "1", "-1", "01", "1.5", "true", "false", "1e3", "INF", "2012-11-04", "QQ==",
             "2012-11-04T13:05:45Z", "2012-11-04T13:05:45", "13:05:45", "2012", "P1D", "en", "a:b", "http://x.example/a",
@@ -107,6 +109,20 @@ def values_included(old: Values, new: Values) -> Answer:
     return answer
 
 
+def fixed_to(values: Values, text: str) -> Values:
+    """Those texts alone that have the value of one."""
+    if values.builtin == "boolean" and values.variety == "atomic":
+        pair = next((pair for pair in _BOOLEANS if text.strip() in pair), (text,))
+        return replace(values, steps=(*values.steps, tuple(("pattern", each) for each in pair)))
+    builtin = "string" if values.builtin == "anySimpleType" else values.builtin
+    return replace(values, builtin=builtin, steps=(*values.steps, (("enumeration", text),)))
+
+
+def compared_alike(old: Values, new: Values) -> bool:
+    """Whether two texts that are one value by the one type are one by the other, and two that are not are not."""
+    return _read_alike(old, new) and _primitive(old) == _primitive(new) and _space(old) == _space(new)
+
+
 def accepts(values: Values, text: str) -> bool:
     """Whether a text is one of them: libxml2's word."""
     element = etree.Element("v")
@@ -141,9 +157,8 @@ def _written(values: Values) -> str:
 def _proven(old: Values, new: Values) -> Answer:
     if new.variety == "atomic" and new.builtin in _OF_ALL_TEXTS and not _constrained(new):
         return True
-    if old.enumeration is not None and not (_names(old) & _UNIQUE):
-        padded = [f"{before}{value}{before}" for value in old.enumeration for before in ("", " ", "\n")]
-        return all(accepts(new, text) for text in padded if accepts(old, text)) and _keeps_space(old, new)
+    if old.enumeration is not None and not _names(old) & (_UNIQUE | _PREFIXED):
+        return _named(old, new)
     if old.variety == "union" and not old.steps:
         return both(*(values_included(member, new) for member in old.members))
     if new.variety == "union" and not new.steps:
@@ -157,11 +172,36 @@ def _proven(old: Values, new: Values) -> Answer:
     return _atomic(old, new)
 
 
+def _named(old: Values, new: Values) -> Answer:
+    """Of values that are named one by one: as each is spelled there, and as else it may be spelled."""
+    padded = [f"{before}{value}{before}" for value in old.enumeration or () for before in ("", " ", "\n")]
+    if not all(accepts(new, text) for text in padded if accepts(old, text)):
+        return False
+    if old.variety == "atomic" and old.builtin in _OF_CHARACTERS:
+        return _keeps_space(old, new)
+    by_value = _read_alike(old, new) and (new.variety != "atomic" or new.builtin not in _OF_ALL_TEXTS)
+    return _patterns(old, new) if by_value else None
+
+
+def _read_alike(old: Values, new: Values) -> bool:
+    """Whether every text has the same value by both, as far as it is one by both."""
+    if old.variety == new.variety == "atomic":  # two texts that are one float may be two doubles
+        return _derives(old.builtin, new.builtin) and (old.builtin, new.builtin) != ("float", "double")
+    return (old.variety, old.members) == (new.variety, new.members)
+
+
+def _primitive(values: Values) -> str:
+    at = values.builtin
+    while at in BASES:
+        at = BASES[at]
+    return at
+
+
 def _atomic(old: Values, new: Values) -> Answer:
     if not _derives(old.builtin, new.builtin):
         return None
     if old.builtin == "boolean" and new.builtin == "boolean" and not old.steps:
-        return all(accepts(new, text) for text in ("true", "false", "0", "1"))
+        return all(accepts(new, text) for pair in _BOOLEANS for text in pair)
     if new.enumeration is not None:
         return None
     answers = [_patterns(old, new), _digits(old, new), _ranges(old, new)]
@@ -191,7 +231,7 @@ def _derives(builtin: str, base: str) -> bool:
         return True
     at: str | None = builtin
     while at is not None and at != base:
-        at = _BASES.get(at)
+        at = BASES.get(at)
     return at == base
 
 
@@ -200,6 +240,9 @@ def _space(values: Values) -> str:
     said = values.all("whiteSpace")
     if said:
         return said[-1]
+    if values.variety == "union":
+        members = set(map(_space, values.members))
+        return members.pop() if len(members) == 1 else "preserve"
     return {"string": "preserve", "anySimpleType": "preserve", "normalizedString": "replace"}.get(
         values.builtin, "collapse"
     )
@@ -207,7 +250,7 @@ def _space(values: Values) -> str:
 
 def _keeps_space(old: Values, new: Values) -> Answer:
     """For texts given one by one, padded with blanks: tabs and the like are treated as those."""
-    return True if _space(old) == _space(new) or _space(new) == "collapse" else None
+    return True if _space(old) in (_space(new), "preserve") or _space(new) == "collapse" else None
 
 
 def _lengths(old: Values, new: Values) -> Answer:
@@ -227,9 +270,12 @@ def _length_range(values: Values) -> tuple[int, int | None]:
 
 
 def _patterns(old: Values, new: Values) -> Answer:
-    """Every alternative that the one may be is an alternative of the other, word for word."""
+    """Every alternative that the one may be is an alternative of the other, word for word.
+
+    A pattern is of the text after its white space is treated.
+    """
     held = all(any(said <= wanted for said in old.patterns()) for wanted in new.patterns())
-    return True if held else None
+    return True if held and (_space(old) == _space(new) or not new.patterns()) else None
 
 
 def _digits(old: Values, new: Values) -> Answer:
@@ -247,7 +293,8 @@ def _ranges(old: Values, new: Values) -> Answer:
     wanted, said = _range(new), _range(old)
     if wanted is None or said is None:
         bounds = [[(name, old_or_new.all(name)) for name in _BOUNDS] for old_or_new in (old, new)]
-        return True if bounds[0] == bounds[1] or not any(found for _, found in bounds[1]) else None
+        same = bounds[0] == bounds[1] and old.builtin == new.builtin  # a double rounds what it is held against
+        return True if same or not any(found for _, found in bounds[1]) else None
     (old_least, old_most), (new_least, new_most) = said, wanted
     low = new_least is None or (old_least is not None and old_least >= new_least)
     high = new_most is None or (old_most is not None and old_most <= new_most)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 from lxml import etree
 
+from soapsvc.contract.compiled_schema import CompiledSchema
 from soapsvc.contract.schema_files import SchemaFile, schemas_of
+from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.contract.xml_files import line_of
 from soapsvc.errors import ContractError
 from soapsvc.namespaces import WSDL11, WSDL_SOAP11_BINDING, XML_SCHEMA, qname
@@ -47,6 +51,14 @@ class WsdlComponents:
             self.trouble = error
             inline = root.iterfind(f"{_W}types/{_X}schema")
             self.schemas = tuple(SchemaFile(schema, schema.get("targetNamespace"), path) for schema in inline)
+
+    @cached_property
+    def compiled(self) -> CompiledSchema | ContractError:
+        """The schemas as this receiver would use them, or why it cannot serve the file."""
+        try:
+            return CompiledSchema(WsdlDocument.load(self.path))
+        except ContractError as error:
+            return error
 
     def find(self, xpath: str) -> list[etree._Element]:
         found = self.root.xpath(xpath, namespaces=_PREFIXES)
@@ -98,6 +110,32 @@ class WsdlComponents:
         named = body.get("parts")
         parts = [part.get("name", "") for part in message.iterfind(f"{_W}part")]
         return [*(parts if named is None else named.split()), *headers]
+
+    def document_parts(self) -> Iterator[etree._Element]:
+        """The parts that a SOAP binding puts where an element is wanted: into Body in style document, into a header or
+        a fault in any style."""
+        for side, message in self.sides():
+            if self.style(side) == "document":
+                bound = self.bound_parts(side, message)
+                yield from (part for part in message.iterfind(f"{_W}part") if part.get("name") in bound)
+        for header in self.find("//s:header|//s:headerfault"):
+            described = self.referred(header, "message", "message")
+            parts = () if described is None else described.iterfind(f"{_W}part")
+            yield from (part for part in parts if part.get("name") == header.get("part"))
+        for fault in self.find("w:binding[s:binding]/w:operation/w:fault"):
+            operation, binding = list(islice(fault.iterancestors(), 2))
+            port_type = self.referred(binding, "type", "portType")
+            abstract = None if port_type is None else named_operation(port_type, operation.get("name"))
+            for said in () if abstract is None else abstract.iterfind(f"{_W}fault"):
+                described = self.referred(said, "message", "message")
+                if said.get("name") == fault.get("name") and described is not None:
+                    yield from described.iterfind(f"{_W}part")
+
+    def style(self, side: etree._Element) -> str:
+        """The style that a bound input or output has, by its operation or its binding."""
+        operation, binding = list(islice(side.iterancestors(), 2))
+        said = (where.find(f"{_S}{kind}") for where, kind in ((operation, "operation"), (binding, "binding")))
+        return next((soap.get("style", "") for soap in said if soap is not None and soap.get("style")), "document")
 
 
 def clark(element: etree._Element, attribute: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
 
@@ -31,18 +32,30 @@ _MARK = re.compile(rf"\s*({'|'.join(MARKS)})\b")
 _ATTRIBUTE = re.compile(r"""\s+([^\s=>/]+)\s*=\s*("[^"]*"|'[^']*')""")
 
 
+class Form(NamedTuple):
+    """How a binding puts an operation's messages into Body (WSDL 1.1, 3.3 to 3.5)."""
+
+    style: str
+    use: str
+
+
+LITERAL = Form("document", "literal")
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation that a SOAP 1.1 port of the WSDL offers, document/literal.
+    """One operation that a SOAP 1.1 port of the WSDL offers.
 
     soap_action     as in soap:operation, "" where there is none
     input_element   Clark name of the child of Body in the request
     output_element  Clark name of the child of Body in the answer; None: an empty Body, or one_way
     header_blocks   Clark names bound to the input, in the order of the binding
+    answer_blocks   those bound to the output that are declared well enough; we write none (docs/contract.md)
     one_way         there is no output message at all
     faults          Clark names of the elements that a fault's detail may hold, in the order of the port type
     port_type, service  names of the components it belongs to
     documentation   of the operation in the port type, "" for none
+    form            LITERAL, unless the file was read to be told and not to be served: then no elements are known
     """
 
     name: str
@@ -55,6 +68,8 @@ class Operation:
     service: str
     faults: tuple[str, ...] = ()
     documentation: str = field(default="", repr=False)
+    answer_blocks: tuple[str, ...] = ()
+    form: Form = LITERAL
 
 
 class WsdlDocument:
@@ -65,8 +80,8 @@ class WsdlDocument:
     path    of the file
     """
 
-    def __init__(self, path: Path, raw: bytes):
-        self.path, self.raw = path, raw
+    def __init__(self, path: Path, raw: bytes, *, any_form: bool = False):
+        self.path, self.raw, self._any_form = path, raw, any_form
         self.root = parse_file(path, raw)
         if self.root.tag != _w("definitions"):
             raise self.error(
@@ -86,9 +101,12 @@ class WsdlDocument:
         self.served("http://localhost/push")  # what cannot be served is said at start-up, not to the first reader
 
     @classmethod
-    def load(cls, path: Path) -> WsdlDocument:
-        """Read a WSDL file. Errors: ContractError: file, line, what is wrong, what would do."""
-        return cls(path, read_file(path))
+    def load(cls, path: Path, *, any_form: bool = False) -> WsdlDocument:
+        """Read a WSDL file. Errors: ContractError: file, line, what is wrong, what would do.
+
+        any_form  take another style than document and another use than literal too: to be told, not to be served
+        """
+        return cls(path, read_file(path), any_form=any_form)
 
     # The schema ------------------------------------------------------------------------------------------------------
 
@@ -249,7 +267,7 @@ class WsdlDocument:
 
     def _operation(self, service: etree._Element, binding: etree._Element, bound: etree._Element) -> Operation:
         soap = bound.find(_s("operation"))
-        self._check_binding(binding, soap)
+        form = self._form(binding, bound)
         port_type = self._component("portType", binding, "type")
         name = bound.get("name", "")
         abstract = next((o for o in port_type.iterfind(_w("operation")) if o.get("name") == name), None)
@@ -263,23 +281,28 @@ class WsdlDocument:
         if not order or order[0] != _w("input"):
             raise self.error(abstract, f"operation {name} does not begin with wsdl:input",
                              "request-response or one-way only (BP 1.1 R2303)")  # fmt: skip
+        one_way = _w("output") not in order
+        if form != LITERAL:
+            wrapper = qname(self.target_namespace, name)  # what there is of its messages is not looked at
+            return Operation(name, "" if soap is None else soap.get("soapAction", ""), wrapper, None, (), one_way,
+                             port_type.get("name", ""), service.get("name", ""), form=form)  # fmt: skip
         input_message = self._message(abstract, "input")
         input_element = self._body_element(bound, "input", input_message)
         if input_element is None:
             raise self.error(bound, f"the input of operation {name} has an empty Body", "one part that holds the push")
-        one_way = _w("output") not in order
         output_message = None if one_way else self._message(abstract, "output")
         return Operation(
             name=name,
             soap_action="" if soap is None else soap.get("soapAction", ""),
             input_element=input_element,
             output_element=None if output_message is None else self._body_element(bound, "output", output_message),
-            header_blocks=tuple(self._header_blocks(bound)),
+            header_blocks=tuple(self._header_blocks(bound, "input")),
             one_way=one_way,
             port_type=port_type.get("name", ""),
             service=service.get("name", ""),
             faults=tuple(self._faults(abstract)),
             documentation=text_of(abstract.find(_w("documentation"))),
+            answer_blocks=() if one_way else self._answer_blocks(bound),
         )
 
     def _faults(self, abstract: etree._Element) -> Iterator[str]:
@@ -292,8 +315,9 @@ class WsdlDocument:
                 ]
                 yield from (name for name in elements if name in self.schema.elements)
 
-    def _check_binding(self, binding: etree._Element, soap_operation: etree._Element | None) -> None:
-        soap = binding.find(_s("binding"))
+    def _form(self, binding: etree._Element, bound: etree._Element) -> Form:
+        """Style and use of an operation. Errors: ContractError, where it is none that could be served."""
+        soap, operation = binding.find(_s("binding")), bound.find(_s("operation"))
         if soap is None:
             raise self.error(
                 binding, "the binding of a SOAP 1.1 port has no soap:binding", "one, in SOAP 1.1's namespace"
@@ -301,11 +325,14 @@ class WsdlDocument:
         if soap.get("transport") != SOAP11_HTTP_TRANSPORT:
             raise self.error(soap, f"transport is {soap.get('transport')!r}", f"{SOAP11_HTTP_TRANSPORT} (BP 1.1 R2702)")
         style = soap.get("style", "document")
-        if soap_operation is not None:
-            style = soap_operation.get("style", style)
-        if style != "document":
-            raise self.error(soap if soap_operation is None else soap_operation, f"style is {style!r}",
+        if operation is not None:
+            style = operation.get("style", style)
+        if style != "document" and not self._any_form:
+            raise self.error(soap if operation is None else operation, f"style is {style!r}",
                              "style document with use literal: nothing else is served")  # fmt: skip
+        body = bound.find(f"{_w('input')}/{_s('body')}")
+        use = "literal" if body is None else body.get("use", "literal")
+        return Form(style, use if self._any_form else "literal")  # else each component is looked at where it is read
 
     def _message(self, abstract: etree._Element, direction: str) -> etree._Element:
         child = abstract.find(_w(direction))
@@ -333,8 +360,14 @@ class WsdlDocument:
                              "at most one (BP 1.1 R2201): name it in parts")  # fmt: skip
         return self._part_element(parts[0]) if parts else None
 
-    def _header_blocks(self, bound: etree._Element) -> Iterator[str]:
-        side = bound.find(_w("input"))
+    def _answer_blocks(self, bound: etree._Element) -> tuple[str, ...]:
+        try:
+            return tuple(self._header_blocks(bound, "output"))
+        except ContractError:
+            return ()  # a matter of `contract verify`: no message is held against them
+
+    def _header_blocks(self, bound: etree._Element, direction: str) -> Iterator[str]:
+        side = bound.find(_w(direction))
         for header in () if side is None else side.iterfind(_s("header")):
             self._check_literal(header)
             message = self._component("message", header, "message")

@@ -15,12 +15,13 @@ from urllib.parse import unquote, urlsplit
 
 from lxml import etree
 
-from soapsvc.contract.compiled_schema import CompiledSchema
+from soapsvc.contract.push_service import PushService
 from soapsvc.contract.wsdl_components import Breach, WsdlComponents, clark
 from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.contract.xml_files import line_of, parse_file, read_file
 from soapsvc.errors import ContractError
 from soapsvc.namespaces import SOAP11_HTTP_TRANSPORT, WSDL11, WSDL_SOAP11_BINDING, XML_SCHEMA, qname
+from soapsvc.records import Accepted, Push, Verdict
 
 Outcome = Literal["pass", "fail", "not applicable"]
 _W, _S, _X = f"{{{WSDL11}}}", f"{{{WSDL_SOAP11_BINDING}}}", f"{{{XML_SCHEMA}}}"
@@ -53,7 +54,7 @@ def verify(path: Path) -> tuple[Judged, ...]:
             path, line_of(root), f"the root element is {root.tag}", f"a WSDL 1.1 file has {_W}definitions"
         )
     wsdl = WsdlComponents(path, root)
-    return (*(_judged(rule, wsdl) for rule in _RULES), _served(path))
+    return (*(_judged(rule, wsdl) for rule in _RULES), _served(wsdl))
 
 
 def _judged(rule: _Rule, wsdl: WsdlComponents) -> Judged:
@@ -63,14 +64,30 @@ def _judged(rule: _Rule, wsdl: WsdlComponents) -> Judged:
     return Judged(rule.numbers, rule.sentence, "fail" if breaches else "pass", breaches)
 
 
-def _served(path: Path) -> Judged:
-    sentence = "This receiver can serve it: a SOAP 1.1 port over HTTP, document/literal, all schemas at hand."
-    try:
-        CompiledSchema(WsdlDocument.load(path))
-    except ContractError as error:
+def _served(wsdl: WsdlComponents) -> Judged:
+    sentence = (
+        "This receiver can serve it: SOAP 1.1 over HTTP, document/literal, all schemas at hand, an answer it can fill."
+    )
+    error = _refusal(wsdl)
+    if error is not None:
         breach = Breach(Path(error.file).name, error.line, f"{error.wrong}; {error.would_do}")
         return Judged("soapsvc", sentence, "fail", (breach,))
     return Judged("soapsvc", sentence, "pass")
+
+
+def _refusal(wsdl: WsdlComponents) -> ContractError | None:
+    """Why the receiver would not start with the file."""
+    if isinstance(wsdl.compiled, ContractError):
+        return wsdl.compiled
+    try:
+        PushService(WsdlDocument.load(wsdl.path), _accepts_nothing)
+    except ContractError as error:
+        return error
+    return None
+
+
+def _accepts_nothing(push: Push, verdict: Verdict) -> Accepted:
+    raise AssertionError("no push comes to a service that is only tried")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +179,9 @@ def _file_beside(wsdl: WsdlComponents, location: str | None) -> etree._Element |
 
 @_rule("R2022, R2023", "Imports come first, then types, then the rest.")
 def _order(wsdl: WsdlComponents) -> Iterator[Breach]:
-    order = {f"{_W}documentation": 0, f"{_W}import": 1, f"{_W}types": 2}
-    children = list(wsdl.root.iterchildren(etree.Element))
-    for before, after in pairwise(children):
-        if order.get(str(before.tag), 3) > order.get(str(after.tag), 3):
+    order, types = {f"{_W}documentation": 0, f"{_W}import": 1, f"{_W}types": 2}, f"{_W}types"
+    for before, after in pairwise(wsdl.root.iterchildren(f"{_W}*")):  # extensions may stand anywhere
+        if order.get(str(before.tag), 3) > order.get(str(after.tag), 3) or before.tag == after.tag == types:
             yield wsdl.breach(after, f"{_local(after)} after {_local(before)}")
 
 
@@ -253,7 +269,7 @@ def _one_part(wsdl: WsdlComponents) -> Iterator[Breach]:
 
 @_rule("R2204, R2205", "Every part that is bound names an element.", "w:message/w:part")
 def _part_element(wsdl: WsdlComponents) -> Iterator[Breach]:
-    for part in wsdl.find("w:message/w:part"):
+    for part in wsdl.document_parts():
         if part.get("element") is None:
             yield wsdl.breach(part, f"part {part.get('name')} with type {part.get('type')}")
 
@@ -387,13 +403,8 @@ def _fault_name(wsdl: WsdlComponents) -> Iterator[Breach]:
 
 @_rule("R2800, R2801", "The schemas are XML Schema 1.0 and compile.", "w:types/x:schema")
 def _schemas_compile(wsdl: WsdlComponents) -> Iterator[Breach]:
-    if wsdl.trouble is not None:
-        return
-    try:
-        CompiledSchema(WsdlDocument.load(wsdl.path))
-    except ContractError as error:
-        if "compile" in error.wrong:
-            yield Breach(Path(error.file).name, error.line, error.wrong)
+    if isinstance(wsdl.compiled, ContractError) and wsdl.trouble is None and "compile" in wsdl.compiled.wrong:
+        yield Breach(Path(wsdl.compiled.file).name, wsdl.compiled.line, wsdl.compiled.wrong)
 
 
 def _local(element: etree._Element) -> str:

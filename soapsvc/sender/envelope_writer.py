@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from lxml import etree
 
 from soapsvc.contract.document_names import DESCRIPTIONS
-from soapsvc.contract.inclusion import admits, substitutes
 from soapsvc.contract.message_parts import role_of_name
-from soapsvc.contract.schema_components import Attribute, ComplexType, Element, Group, Particle, Type, Wildcard
+from soapsvc.contract.schema_components import Attribute, ComplexType, Element, Group, Particle, Type
+from soapsvc.contract.wildcards import Wildcard, admits
 from soapsvc.contract.wsdl_document import Operation, WsdlDocument
 from soapsvc.errors import SendError
 from soapsvc.namespaces import SOAP11_ENVELOPE, XML_SCHEMA_INSTANCE, qname
@@ -267,7 +267,7 @@ class _Writing:
 
     def _standing(self, element: Element) -> Element:
         """The element of a substitution group that takes what is left; else the first."""
-        standing = list(substitutes(self._schema, element))
+        standing = list(self._shape.standing_for(element))
         if not standing:
             raise SendError(f"The WSDL demands {element.local_name}, which is abstract, and nothing may stand for it.")
         wanted = self._supply.wanted

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from soapsvc.contract.document_names import DOC_DATA, ROLES
-from soapsvc.contract.inclusion import substitutes
 from soapsvc.contract.message_parts import role_of_name
 from soapsvc.contract.schema_components import ComplexType, Element, Group, Particle, SchemaSet, Type
+from soapsvc.contract.substitution import Substitution
 
 DOCUMENT, PROPERTY = "document", "property"
 
@@ -18,6 +18,11 @@ class MessageShape:
     def __init__(self, schema: SchemaSet):
         self.schema = schema
         self._leads_to: dict[object, frozenset[str]] = {}
+        self._substitution = Substitution(schema)
+
+    def standing_for(self, element: Element) -> Iterator[Element]:
+        """What may stand for an element: itself, unless it is abstract, and its substitution group."""
+        return self._substitution.elements(element)
 
     def role(self, element: Element) -> str:
         """`document`, or the local name in lower case."""
@@ -47,7 +52,7 @@ class MessageShape:
         return self._repeats_below(element, role, ())
 
     def _roles(self, element: Element, seen: set[object]) -> Iterator[str]:
-        for standing in substitutes(self.schema, element):
+        for standing in self.standing_for(element):
             yield self.role(standing)
             of = self.schema.type_of(standing)
             if not isinstance(of, ComplexType) or of.simple or _key(of) in seen:
@@ -67,7 +72,7 @@ class MessageShape:
         if isinstance(particle, Group):
             yield from ((one, around) for one in particle.particles)
         elif isinstance(particle, Element):
-            for standing in substitutes(self.schema, particle):
+            for standing in self.standing_for(particle):
                 of = self.schema.type_of(standing)
                 if isinstance(of, ComplexType) and not of.simple and _key(of) not in around:
                     yield from ((one, (*around, _key(of))) for one in self.schema.content(of))

@@ -95,10 +95,10 @@ def test_the_derived_schema_differs_in_what_is_listed_and_in_nothing_else(
         *((f"{A}Push/{name}", "base type: token -> string") for name in ("Id", "Short")),
         (f"{A}Push/Names", "base type: list of [('NCName', ())] -> string"),
         (f"{A}Push/Odd", "facets: ('pattern=\\\\i\\\\c*', 'whiteSpace=collapse') -> ()"),
-        (f"{A}Push/Flag", "default: true -> None"),
-        *((where, "mixed: True -> False") for where in (f"{A}Header", f"type {A}Choices")),
-        *((f"{where}/@fixed", "fixed: yes -> None") for where in (f"{A}Header", f"type {A}Choices")),
-        *((f"{where}/choice/{name}", "min_occurs: 1 -> 0")
+        (f"{A}Push/Flag", "default: true -> none"),
+        *((where, "mixed: true -> false") for where in (f"{A}Header", f"type {A}Choices")),
+        *((f"{where}/@fixed", "fixed: yes -> none") for where in (f"{A}Header", f"type {A}Choices")),
+        *((f"{where}/choice/{name}", "minOccurs: 1 -> 0")
           for where in (f"{A}Header", f"type {A}Choices") for name in ("One", "Two")),
         (f"{A}Everything/all", "removed"),
         *((f"{A}Everything/{A}{name}", "added") for name in ("P", "Q")),

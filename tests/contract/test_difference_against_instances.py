@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import tempfile
 from pathlib import Path
@@ -16,11 +17,12 @@ from soapsvc.contract.contract_difference import contract_difference
 from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.errors import ContractError
 from soapsvc.shipped import WSDL_FILE
-from tests.contract.instances import Instances, edited
+from tests.contract.instances import Instances, edited, edited_open
 
 HARD = Path(__file__).parent / "hard.wsdl"
-EDITS = 60  # of each file
-MESSAGES = 25  # by each contract
+OPEN = Path(__file__).parent / "open.wsdl"
+EDITS = int(os.environ.get("TEST_EXAMPLES", "30"))  # of each file, here and below
+MESSAGES = 20  # by each contract
 
 
 def valid(compiled: CompiledSchema, message: etree._Element) -> bool:
@@ -74,7 +76,32 @@ SHIPPED = WsdlDocument.load(WSDL_FILE)
 SHIPPED_COMPILED = CompiledSchema(SHIPPED)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+OPENED = WsdlDocument.load(OPEN)
+OPENED_COMPILED = CompiledSchema(OPENED)
+
+
+@settings(max_examples=EDITS, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@given(st.integers(min_value=0))
+def test_no_message_with_xsi_type_wildcards_and_keys_refutes_the_class_of_an_edit(seed: int) -> None:
+    chance = random.Random(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "edited.wsdl"
+        path.write_bytes(etree.tostring(chance.choice([edited, edited_open])(OPENED.root, chance)))
+        try:
+            new = WsdlDocument.load(path)
+            compiled = CompiledSchema(new)
+        except ContractError:
+            assume(False)
+    found = contract_difference(OPENED, new)
+    if found.old_valid_under_new:
+        assert all(valid(compiled, message) for message in messages(OPENED, OPENED_COMPILED, chance))
+    if found.new_valid_under_old:
+        assert all(valid(OPENED_COMPILED, message) for message in messages(new, compiled, chance))
+
+
+@settings(
+    max_examples=EDITS // 2, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
 @given(st.integers(min_value=0))
 def test_no_message_refutes_the_class_of_an_edit(seed: int) -> None:
     """The same with hypothesis choosing, so that what it finds is tried again the next time."""

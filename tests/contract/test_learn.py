@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import io
+import os
 import random
 from collections.abc import Callable
 from contextlib import closing
@@ -31,6 +32,7 @@ from tests.pushing import ENVELOPE
 PUSH = ENVELOPE.format(mrn=1000001, document="QQ==")
 BLOCK = PUSH[PUSH.index("<Response") : PUSH.index("</Response>") + len("</Response>")]
 COMMON = ("StatusCode", "SubmissionTime", "CompletionTime", "XDN", "MRN")
+SEEDS = int(os.environ.get("TEST_EXAMPLES", "8"))
 XSI = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 
 
@@ -236,6 +238,15 @@ def test_a_deviation_contradicts_the_construct_that_it_is_at_and_no_other() -> N
     assert 'name="MRN"' in line
 
 
+@pytest.mark.parametrize("around", ["{}", "<Part>{}</Part>"])
+def test_an_unknown_element_that_names_its_type_may_be_anything(around: str) -> None:
+    named = f'<x:Z xmlns:x="urn:x" {XSI} xmlns:v="{VENDOR}" xsi:type="v:JobIdType"><XDN>a</XDN><MRN>1</MRN></x:Z>'
+    message = changed("<SubmitId>", around.format(named) + "<SubmitId>")
+    found = learned(changed("<SubmitId>", '<x:Z xmlns:x="urn:x">text</x:Z><SubmitId>'), message)
+    hold_promises(found, message)
+    assert 'name="Z" type="xs:anyType"' in found.proposal.raw.decode()
+
+
 def test_what_was_not_edited_stays_as_it_was_written() -> None:
     found = learned(ONE_EDIT["an unknown element"][0])
     added = """
@@ -256,6 +267,47 @@ def test_common_types_that_all_came_in_the_header_namespace_move_there() -> None
     found = learned(message)
     assert told(found) == [f"type {name} moved to namespace {HEADER}" for name in ("StatusType", "JobIdType")]
     hold_promises(found, message)
+
+
+OUTCOMES: dict[str, tuple[str, dict[str, str]]] = {
+    "properties in a Segment": (
+        in_segment(PUSH),
+        {"complexType SegmentType": "contradicted", "complexType SegmentType/element Property": "contradicted",
+         "complexType PropertyType": "untouched", "complexType JobIdType/element MRN": "confirmed"},
+    ),
+    "common types in the header namespace": (
+        in_header_namespace(PUSH),
+        {"complexType JobIdType/element MRN": "contradicted", "complexType StatusType/element StatusCode":
+         "contradicted", "complexType StatusType/element StatusMessage": "untouched",
+         "complexType DocumentType/element Filename": "confirmed"},
+    ),
+    "an unknown element": (
+        ONE_EDIT["an unknown element"][0],
+        {"complexType JobDocumentTransmitResultType": "contradicted",
+         "complexType JobDocumentTransmitResultType/element SubmitId": "confirmed"},
+    ),
+    "an unknown attribute": (ONE_EDIT["an unknown attribute"][0], {"complexType DocumentType": "contradicted"}),
+    "a text for a number": (
+        ONE_EDIT["a text for a number"][0],
+        {"complexType JobIdType/element MRN": "contradicted", "complexType JobIdType/element XDN": "confirmed"},
+    ),
+    "no header block": (
+        ONE_EDIT["no header block"][0],
+        {"message JobDocumentTransmitResultMessage/part response_header": "contradicted",
+         "element Response": "untouched", "element JobDocumentTransmitResult": "confirmed"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", OUTCOMES)
+def test_each_marked_construct_is_confirmed_contradicted_or_untouched_with_the_pushes_that_show_it(case: str) -> None:
+    message, outcomes = OUTCOMES[case]
+    found = learned(message, message)
+    assert {one.where: one.outcome for one in found.constructs}.items() >= outcomes.items()
+    for one in found.constructs:
+        assert (one.pushes == ("push1", "push2")) is (one.outcome != "untouched"), one
+        assert bool(one.cases) is (one.outcome == "contradicted")
+    assert all(edit.pushes == ("push1", "push2") for edit in found.edits)
 
 
 def test_where_both_namespaces_came_both_are_allowed() -> None:
@@ -382,7 +434,7 @@ def random_vendor(chance: random.Random) -> WsdlDocument:
             return vendor
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", range(SEEDS))
 def test_random_traffic_of_a_contract_with_random_differences_is_valid_by_the_proposal(seed: int) -> None:
     chance = random.Random(seed)
     vendor = random_vendor(chance)

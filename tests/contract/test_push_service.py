@@ -339,3 +339,9 @@ def test_a_member_that_must_occur_twice_occurs_twice(serve: Serve) -> None:
     twice = '<xs:sequence><xs:element name="StatusCode" type="xs:int" minOccurs="2" maxOccurs="3"/></xs:sequence>'
     answer = serve(acknowledgement(twice)).dispatch(push(), VERDICT)
     assert [e.text for e in body(answer)[0]] == ["0", "0"]
+
+
+def test_a_header_block_that_is_bound_to_the_answer_is_not_written(serve: Serve) -> None:
+    said = "<wsdl:documentation>INFERRED. The answer, without a header block.</wsdl:documentation>"
+    block = '<soap:header message="tns:JobDocumentTransmitResultMessage" part="response_header" use="literal"/>'
+    assert len(body(serve((said, said + block)).dispatch(push(), VERDICT))) == 1

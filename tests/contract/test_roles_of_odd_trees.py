@@ -112,7 +112,7 @@ def wrapped(header: list[etree._Element], payload: list[etree._Element]) -> byte
     return etree.tostring(made)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(trees, max_size=2), st.lists(trees, max_size=2))
 def test_any_tree_is_read_and_checked(header, payload):
     read = envelope_of(wrapped(header, payload), NAMES)
@@ -138,7 +138,7 @@ def test_any_root_is_read(root):
 places = st.integers(min_value=3, max_value=40)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     st.lists(st.tuples(places, st.sampled_from("drnta"), st.sampled_from(WORDS), st.sampled_from(VALUES)), max_size=4)
 )

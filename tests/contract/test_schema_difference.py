@@ -56,13 +56,13 @@ NOISE = {
 }  # fmt: skip
 
 EDITS = {
-    "narrowed": (JOB_ID, 'name="JobId" type="tns:JobIdType"', f"{DATA}/JobId", "min_occurs: 0 -> 1"),
-    "widened": (JOB_ID, f'{JOB_ID} maxOccurs="unbounded"', f"{DATA}/JobId", "max_occurs: 1 -> None"),
-    "nillable": (JOB_ID, f'{JOB_ID} nillable="true"', f"{DATA}/JobId", "nillable: False -> True"),
+    "narrowed": (JOB_ID, 'name="JobId" type="tns:JobIdType"', f"{DATA}/JobId", "minOccurs: 0 -> 1"),
+    "widened": (JOB_ID, f'{JOB_ID} maxOccurs="unbounded"', f"{DATA}/JobId", "maxOccurs: 1 -> unbounded"),
+    "nillable": (JOB_ID, f'{JOB_ID} nillable="true"', f"{DATA}/JobId", "nillable: false -> true"),
     "default": ('name="XDN" type="xs:string"', 'name="XDN" type="xs:string" default="a"', f"{DATA}/JobId/XDN",
-                "default: None -> a"),
+                "default: none -> a"),
     "fixed": ('name="XDN" type="xs:string"', 'name="XDN" type="xs:string" fixed="a"', f"{DATA}/JobId/XDN",
-              "fixed: None -> a"),
+              "fixed: none -> a"),
     "base type": ('name="MRN" type="xs:integer"', 'name="MRN" type="xs:long"', f"{DATA}/JobId/MRN",
                   "base type: integer -> long"),
     "facet": ('<xs:enumeration value="base64"/>', "", f"{DATA}/Document/DocData/@format",
@@ -75,7 +75,7 @@ EDITS = {
     "element added": (XDN, f'{XDN}<xs:element name="New" type="xs:string"/>', f"{DATA}/JobId/{TNS}New", "added"),
     "any added": (XDN, f'{XDN}<xs:any namespace="##other"/>', f"{DATA}/JobId/any", "added"),
     "order": (XDN, "", f"{DATA}/JobId", f"order: {TNS}XDN {TNS}MRN -> {TNS}MRN {TNS}XDN"),
-    "mixed": ('name="JobIdType"', 'name="JobIdType" mixed="true"', f"{DATA}/JobId", "mixed: False -> True"),
+    "mixed": ('name="JobIdType"', 'name="JobIdType" mixed="true"', f"{DATA}/JobId", "mixed: false -> true"),
 }  # fmt: skip
 
 

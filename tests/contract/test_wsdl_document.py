@@ -12,10 +12,12 @@ import pytest
 import zeep
 from lxml import etree
 
+from soapsvc.contract.compiled_schema import CompiledSchema
 from soapsvc.contract.wsdl_document import MARKS, WsdlDocument
 from soapsvc.errors import ContractError
 from soapsvc.namespaces import WSDL_SOAP11_BINDING
 from soapsvc.shipped import WSDL_FILE
+from tests.contract.reading import a_wsdl, schema
 
 HEADER = "{http://premconn.premiereconnect.com/2007/02}"
 BODY = "{http://premconn.premiereconnect.com/JobDocumentTransmit/2008/10}"
@@ -190,6 +192,32 @@ def test_schemas_in_files_beside_the_wsdl_are_read(tmp_path: Path, wsdl: WsdlDoc
     assert document.element_declaration([f"{HEADER}Request", f"{HEADER}ResponseRequired"]) is not None
 
 
+def test_a_missing_file_is_told_with_the_line_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(ContractError) as refused:
+        a_wsdl(tmp_path, schema('\n<xs:include schemaLocation="gone.xsd"/><xs:element name="Push"/>'))
+    assert (refused.value.file, refused.value.line) == (tmp_path / "made.wsdl", 5)
+    assert f"schemaLocation gone.xsd leads to {tmp_path / 'gone.xsd'}: the file cannot be read" in str(refused.value)
+
+
+ENCODING = "http://schemas.xmlsoap.org/soap/encoding/"
+
+
+def test_an_import_without_a_location_that_nothing_refers_to_is_let_be(tmp_path: Path) -> None:
+    """As gSOAP writes it into every schema."""
+    wsdl = a_wsdl(tmp_path, schema(f'<xs:import namespace="{ENCODING}"/><xs:element name="Push"/>'))
+    CompiledSchema(wsdl)
+
+
+@pytest.mark.parametrize("reference", ['type="e:Array"', 'ref="e:Array"'])
+def test_an_import_without_a_location_that_something_refers_to_is_refused(tmp_path: Path, reference: str) -> None:
+    child = f'<xs:sequence><xs:element xmlns:e="{ENCODING}" {reference}/></xs:sequence>'.replace(
+        "type", 'name="A" type'
+    )
+    push = f'<xs:element name="Push"><xs:complexType>{child}</xs:complexType></xs:element>'
+    with pytest.raises(ContractError, match=f"no schema for namespace {ENCODING} is at hand"):
+        a_wsdl(tmp_path, schema(f'<xs:import namespace="{ENCODING}"/>{push}'))
+
+
 def test_a_missing_file_and_one_on_a_network_are_refused(tmp_path: Path) -> None:
     path = with_files(tmp_path)
     (tmp_path / "header 1.xsd").unlink()
@@ -219,7 +247,6 @@ REFUSALS = {
     "output first": ('<wsdl:input message="tns:JobDocumentTransmitResultMessage"/>', "", "does not begin with"),
     "wsdl:import": ("<wsdl:types>", '<wsdl:import namespace="urn:x" location="x.wsdl"/><wsdl:types>', "another WSDL"),
     "redefine": ("<xs:annotation>", '<xs:redefine schemaLocation="x.xsd"/><xs:annotation>', "xs:redefine"),
-    "unknown import": ("<xs:annotation>", '<xs:import namespace="urn:x"/><xs:annotation>', "no schema for"),
     "another root": ("wsdl:definitions", "wsdl:description", "the root element is"),
     "not well-formed": ("</wsdl:types>", "", "not well-formed XML"),
     "a DTD": ("<wsdl:definitions", "<!DOCTYPE wsdl:definitions><wsdl:definitions", "document type declaration"),
