@@ -21,6 +21,8 @@ FLOOR = {
     "errors",
     "settings",
     "shipped",
+    "noted",
+    "secret_names",
 }
 MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(FLOOR, FLOOR),
@@ -31,11 +33,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "inbox": FLOOR,
     "targets": FLOOR,
     "sender": FLOOR | {"contract", "targets"},
-    "web": FLOOR | {"inbox"},
+    "web": FLOOR | {"inbox", "preview"},
     "judge": FLOOR | {"wire", "contract"},
     "receiver": FLOOR | {"wire", "contract", "inbox", "judge"},
-    "serving": FLOOR | {"wire", "contract", "inbox", "web", "receiver", "logs"},
-    "cli": FLOOR | {"wire", "contract", "inbox", "sender", "web", "judge", "receiver", "serving", "logs", "rules_page"},
+    "judging_again": FLOOR | {"wire", "inbox", "judge"},
+    "preview": FLOOR,
+    "serving": FLOOR | {"wire", "contract", "inbox", "web", "preview", "judge", "receiver", "judging_again", "logs"},
+    "cli": FLOOR
+    | {"wire", "contract", "inbox", "sender", "web", "judge", "receiver", "judging_again", "serving", "logs"}
+    | {"rules_page"},
     "__main__": {"cli"},
 }
 OTHERS_MAY_NOT = {

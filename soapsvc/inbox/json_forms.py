@@ -15,7 +15,7 @@ def row_object(row: InboxRow) -> Object:
     """One push as a list shows it."""
     return {
         "id": row.id,
-        "received_at": _time(row.received_at),
+        "received_at": time_text(row.received_at),
         "state": row.state.value,
         "kind": row.kind.value,
         "job": {"xdn": row.job.xdn, "mrn": row.job.mrn} if row.job else None,
@@ -62,8 +62,8 @@ def stats_object(stats: InboxStats) -> Object:
         "documents": stats.documents,
         "document_bytes": stats.document_bytes,
         "quarantine_bytes": stats.quarantine_bytes,
-        "oldest_received_at": _time(stats.oldest_received_at),
-        "newest_received_at": _time(stats.newest_received_at),
+        "oldest_received_at": time_text(stats.oldest_received_at),
+        "newest_received_at": time_text(stats.newest_received_at),
         "free_bytes": stats.free_bytes,
     }
 
@@ -87,14 +87,14 @@ def _property_object(one: Property) -> Object:
         "sent_name": one.sent_name,
         "segment": one.segment,
         "value": one.value,
-        "at": _time(one.at),
+        "at": time_text(one.at),
         "b64charset": one.b64charset,
     }
 
 
 def _verdict_object(at: datetime, verdict: Verdict) -> Object:
     return {
-        "at": _time(at),
+        "at": time_text(at),
         "conformance": verdict.conformance.value,
         "contract_sha256": verdict.contract_sha256,
         "deviations": [_deviation_object(deviation) for deviation in verdict.deviations],
@@ -107,8 +107,9 @@ def _deviation_object(deviation: Deviation) -> Object:
 
 
 def _arrivals(arrivals: Iterable[tuple[datetime, str]]) -> list[Object]:
-    return [{"received_at": _time(at), "source_ip": source_ip} for at, source_ip in arrivals]
+    return [{"received_at": time_text(at), "source_ip": source_ip} for at, source_ip in arrivals]
 
 
-def _time(at: datetime | None) -> str | None:
+def time_text(at: datetime | None) -> str | None:
+    """ISO 8601 in UTC with a Z."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z") if at else None
