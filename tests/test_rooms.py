@@ -53,7 +53,7 @@ OTHERS_MAY_NOT = {
     "waitress": {"serving"},
     "click": {"cli"},
     "rich": {"cli"},
-    "lxml": {"wire", "contract", "sender"},
+    "lxml": {"wire", "contract", "sender", "serving"},
 }
 
 

@@ -31,7 +31,7 @@ CREATE TABLE entries (
     document_bytes INTEGER NOT NULL,
     raw_bytes INTEGER NOT NULL,
     rules TEXT NOT NULL,            -- ids of the rules of its verdict, once each, with blanks between
-    words TEXT                      -- of refused input: what `words` was given, to take it back when it is judged again
+    said TEXT                       -- of refused input: what `words` was given, to take it back when it is judged again
 );
 CREATE INDEX by_state ON entries (state, n);
 CREATE INDEX by_kind ON entries (kind, n);

@@ -182,11 +182,11 @@ def _take_out(connection: sqlite3.Connection, push_id: str, *, gone: bool = Fals
     entry = connection.execute("SELECT * FROM entries WHERE id = ?", (push_id,)).fetchone()
     if entry is None:
         return True
-    if entry["words"] is None and not gone:
+    if entry["said"] is None and not gone:
         return False
-    if entry["words"] is not None:  # an index without content has to be told what it forgets; else nothing joins it
+    if entry["said"] is not None:  # an index without content has to be told what it forgets; else nothing joins it
         connection.execute(
-            "INSERT INTO words (words, rowid, said) VALUES ('delete', ?, ?)", (entry["n"], entry["words"])
+            "INSERT INTO words (words, rowid, said) VALUES ('delete', ?, ?)", (entry["n"], entry["said"])
         )
     connection.execute("DELETE FROM entries WHERE n = ?", (entry["n"],))
     _sum_up(connection, entry, -1)

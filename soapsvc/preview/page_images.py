@@ -1,8 +1,8 @@
 """Asks a process of its own for one page of a document as PNG.
 
-What is in a document is the sender's, and what reads PDF and TIFF is a large C library. So it runs apart, with bounds on
-memory, processor time, files and pixels, without this process's environment; whatever becomes of it, this process gets
-an image or a sentence.
+What is in a document is the sender's, and what reads PDF and TIFF is a large C library. So it runs apart, with bounds
+on memory, processor time, files and pixels, without this process's environment; whatever becomes of it, this process
+gets an image or a sentence.
 """
 
 from __future__ import annotations

@@ -50,9 +50,8 @@ class Access:
         app.add_url_rule("/login", "login", self._login, methods=["GET", "POST"])
         app.add_url_rule("/logout", "logout", self._logout, methods=["POST"])
 
-        @app.context_processor
-        def access() -> dict[str, object]:
-            return {"csrf_token": self._token(), "signed_in": g.get("session") is not None}
+        app.add_template_global(self._told_token, "csrf_token")
+        app.add_template_global(lambda: g.get("session") is not None, "signed_in")
 
     def _judge(self) -> Response | None:
         g.mark = request.cookies.get(_MARK) or secrets.token_urlsafe(24)
@@ -90,6 +89,11 @@ class Access:
             abort(403, "The form's token is missing or has expired: load the page again, and repeat it from there. "
                        "A program sends Content-Type: application/json and no cookies.")  # fmt: skip
 
+    def _told_token(self) -> str:
+        """For a form; whoever is told it gets the cookie that it belongs to."""
+        g.told = True
+        return self._token()
+
     def _token(self) -> str:
         """Bound to the session, or to the browser where there is none."""
         return hmac.digest(self._key, (g.get("session") or g.mark).encode(), "sha256").hex()
@@ -121,7 +125,7 @@ class Access:
         return response
 
     def _mark(self, response: Response) -> Response:
-        if response.mimetype == "text/html" and "mark" in g and request.cookies.get(_MARK) != g.mark:
+        if g.get("told") and request.cookies.get(_MARK) != g.mark:
             response.set_cookie(_MARK, g.mark, httponly=True, samesite="Strict", secure=_over_tls())
         return response
 

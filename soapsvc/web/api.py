@@ -124,7 +124,7 @@ def blueprint(store: InboxStore, desk: Desk, previews: Previews, bodies: WireBod
 
     @api.get("/overview")
     @described("Sums over time.", shapes.ref("Overview"),
-               Parameter("days", {"type": "integer", "minimum": 1, "maximum": MAX_DAYS}, "back from now; 7 unless told"),
+               Parameter("days", {"type": "integer", "minimum": 1, "maximum": MAX_DAYS}, "back from now; 7 by itself"),
                errors=(400,))  # fmt: skip
     def sums() -> Response:
         return jsonify(overview_object(overview(store, desk, asked_number("days", MAX_DAYS) or 7)))

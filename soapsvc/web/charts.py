@@ -39,25 +39,20 @@ def columns(values: Sequence[tuple[str, Sequence[float]]], label: str, classes: 
 
 
 def lines(series: Sequence[tuple[str, Sequence[float | None]]], label: str) -> Markup:
-    """Lines over the same places; None: nothing is known there. Each (class, values)."""
+    """Steps over the same places; None: nothing is known there. Each (class, values)."""
     known = [value for _, values in series for value in values if value is not None]
     most = max(known, default=0.0) or 1.0
     shapes = []
     for class_, values in series:
-        step = WIDTH / max(len(values) - 1, 1)
-        piece: list[str] = []
-        drawn: list[str] = []
+        step = WIDTH / max(len(values), 1)
+        points: list[str] = []
         for i, value in enumerate([*values, None]):
             if value is not None:
-                piece.append(f"{i * step:.1f},{HEIGHT - 2 - value / most * (HEIGHT - 6):.1f}")
-            elif piece:
-                if len(piece) == 1:
-                    x, y = piece[0].split(",")
-                    drawn.append(f'<circle class="{escape(class_)}" cx="{x}" cy="{y}" r="2.5"/>')
-                else:
-                    drawn.append(f'<polyline class="{escape(class_)}" points="{" ".join(piece)}"/>')
-                piece = []
-        shapes += drawn
+                y = HEIGHT - 2 - value / most * (HEIGHT - 6)
+                points += [f"{i * step:.1f},{y:.1f}", f"{(i + 1) * step:.1f},{y:.1f}"]
+            elif points:
+                shapes.append(f'<polyline class="{escape(class_)}" points="{" ".join(points)}"/>')
+                points = []
     return _svg("".join(shapes), label)
 
 

@@ -1,4 +1,4 @@
-"""A page of the list of pushes: from the inbox itself where nothing or the state alone is asked for, else by the index."""
+"""A page of the list of pushes: the inbox's own where nothing or the state alone is asked for, else by the index."""
 
 from __future__ import annotations
 
