@@ -20,7 +20,7 @@ DESCRIPTORS = 32
 
 def main(kind: str, page: int) -> None:
     """Draw, and write; a sentence after `no` when that cannot be."""
-    _bound()
+    bound()
     raw = sys.stdin.buffer.read()
     try:
         pages, png = (_pdf if kind == "pdf" else _tiff)(raw, page)
@@ -34,7 +34,8 @@ class _NoPage(Exception):
     pass
 
 
-def _bound() -> None:
+def bound() -> None:
+    """Let this process have no more than the bounds above."""
     for what, most in (
         (resource.RLIMIT_AS, MEMORY_BYTES),
         (resource.RLIMIT_CPU, CPU_SECONDS),
@@ -93,8 +94,8 @@ def _png(image: object) -> bytes:
 
 
 def _plain(error: Exception) -> str:
-    text = " ".join(str(error).split())[:160]
-    return "".join(one for one in text if " " <= one <= "~") or type(error).__name__
+    text = " ".join(str(error).partition("<")[0].split())[:160]
+    return ("".join(one for one in text if " " <= one <= "~") or type(error).__name__).rstrip(".") + "."
 
 
 if __name__ == "__main__":
