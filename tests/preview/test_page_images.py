@@ -117,7 +117,7 @@ def test_without_what_draws_it_says_what_to_install(monkeypatch: pytest.MonkeyPa
     ("act", "ends"),
     [
         ("bytearray(900 * 1024 * 1024)", "MemoryError"),
-        ("open('here', 'wb').write(b'x')", "OSError"),
+        ("open('here', 'wb', 0).write(b'x')", "OSError"),
         ("[open('/dev/null') for _ in range(100)]", "OSError"),
     ],
 )
