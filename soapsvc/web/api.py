@@ -15,6 +15,7 @@ from soapsvc.inbox.json_forms import row_object, stats_object, stored_object
 from soapsvc.inbox.push_id import is_push_id
 from soapsvc.inbox.store import InboxStore
 from soapsvc.preview.page_images import NoPageImage
+from soapsvc.rules import RULES
 from soapsvc.web import api_schemas as shapes
 from soapsvc.web.asked import asked_limit, asked_list, asked_number, asked_wanted
 from soapsvc.web.contract_forms import contract_object
@@ -46,7 +47,7 @@ _PUSHES = (
     _SINCE,
     _UNTIL,
     Parameter("deviating", {"type": "string", "enum": ["yes", "no"]}, "with deviations alone, or without alone"),
-    Parameter("rule", shapes.TEXT, "id of a rule that it deviates from"),
+    Parameter("rule", {"type": "string", "enum": list(RULES)}, "id of a rule that it deviates from"),
 )
 _EXCHANGES = (
     _LIMIT,
@@ -130,7 +131,7 @@ def blueprint(store: InboxStore, desk: Desk, previews: Previews, bodies: WireBod
         return jsonify(overview_object(overview(store, desk, asked_number("days", MAX_DAYS) or 7)))
 
     @api.get("/events")
-    @described("What came since a push, as a server-sent event; then ask again.", shapes.TEXT,
+    @described("What came since a push, as a server-sent event; then ask again.", shapes.ref("Event"),
                Parameter("seen", shapes.PUSH_ID, "id of the newest push that was seen"),
                media=("text/event-stream",), errors=(400,))  # fmt: skip
     def events() -> Response:

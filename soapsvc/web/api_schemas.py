@@ -122,4 +122,5 @@ SCHEMAS: dict[str, Schema] = {
         files=listed(whole(name=TEXT, size_bytes=COUNT, sha256=DIGEST)),
     ),
     "Component": _COMPONENT,
+    "Event": whole(event={"type": "string", "enum": ["pushes"]}, data=TEXT, retry=COUNT),
 }  # fmt: skip

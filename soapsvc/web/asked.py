@@ -50,7 +50,7 @@ def asked_texts(names: tuple[str, ...] = (*FILTER_NAMES, "limit")) -> dict[str, 
 
 def asked_list() -> AskedList:
     """?q=, kind, state, source, account, since, until, deviating, rule, before and limit."""
-    before = request.args.get("before")
+    before = given("before")
     if before is not None and not is_push_id(before):
         abort(400, f"before is {before!r}; wanted: the id of a push, {ID_CHARS} characters, as `next` gives it")
     filters = Filters(
@@ -89,7 +89,7 @@ def asked_number(name: str, most: int = _MAX_NUMBER) -> int | None:
 
 def asked_wanted() -> Wanted:
     """Which exchanges: ?source=, outcome, push, since, until."""
-    push_id = request.args.get("push") or None
+    push_id = given("push")
     if push_id is not None and not is_push_id(push_id):
         abort(400, f"push is {push_id!r}; wanted: the id of a push, {ID_CHARS} characters")
     return Wanted(
@@ -97,10 +97,18 @@ def asked_wanted() -> Wanted:
     )
 
 
+def given(name: str) -> str | None:
+    """A parameter of the query; None: there is none. A page's form sends its empty fields too; a program means it."""
+    text = request.args.get(name)
+    if text is None or (not text.strip() and not request.path.startswith("/api/")):
+        return None
+    return text.strip()
+
+
 def asked_source() -> IPv4Network | IPv6Network | None:
     """?source=: an address, or a range as CIDR writes it; host bits in it do no harm."""
-    text = (request.args.get("source") or "").strip()
-    if not text:
+    text = given("source")
+    if text is None:
         return None
     try:
         return ip_network(text, strict=False)
@@ -109,8 +117,8 @@ def asked_source() -> IPv4Network | IPv6Network | None:
 
 
 def _one_of(name: str, choices: Mapping[str, T]) -> T | None:
-    text = request.args.get(name)
-    if not text:
+    text = given(name)
+    if text is None:
         return None
     if text not in choices:
         *others, last = choices
@@ -128,11 +136,11 @@ def _short(name: str) -> str | None:
 
 def _moment(name: str) -> datetime | None:
     """A day or a moment by ISO 8601; without a zone it is UTC."""
-    text = (request.args.get(name) or "").strip()
-    if not text:
+    text = given(name)
+    if text is None:
         return None
     try:
         at = datetime.fromisoformat(text)
         return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError):  # the latter for the first and the last day that there is
         abort(400, f"{name} is {text!r}; wanted: a day or a moment, such as 2026-11-23 or 2026-11-23T12:00:00Z")

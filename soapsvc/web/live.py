@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import sqlite3
 
-from flask import Response, abort, request
+from flask import Response, abort
 
 from soapsvc.inbox.push_id import is_push_id
 from soapsvc.inbox.store import InboxStore
+from soapsvc.web.asked import given
 from soapsvc.web.desk import Desk
 
 ASK_AGAIN_MILLISECONDS = 1000
@@ -21,7 +22,7 @@ COUNTED = 999  # new pushes; more are "999+"
 
 def event(store: InboxStore, desk: Desk) -> Response:
     """An event "pushes" with the newest id and how many came after ?seen=."""
-    seen = request.args.get("seen") or None
+    seen = given("seen")
     if seen is not None and not is_push_id(seen):
         abort(400, f"seen is {seen!r}; wanted: the id of a push")
     newest = next((row.id for row in store.rows(limit=1)), None)

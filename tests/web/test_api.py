@@ -134,6 +134,7 @@ def test_a_state_alone_is_listed_when_asked_for(client: FlaskClient, store: SqlS
         ("limit=%D9%A3", "limit is '٣'; wanted: a number from 1 to 1000"),
         ("limit=" + "9" * 5000, "wanted: a number from 1 to 1000"),
         ("state=open", "state is 'open'; wanted: accepted or quarantined"),
+        ("state=", "state is ''; wanted: accepted or quarantined"),
         ("kind=email", "kind is 'email'; wanted: report, fax, cdr or other"),
         ("source=here", "source is 'here'; wanted: an address or a range, such as 192.0.2.7 or 192.0.2.0/24"),
         ("deviating=maybe", "deviating is 'maybe'; wanted: yes or no"),
