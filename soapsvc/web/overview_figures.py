@@ -32,7 +32,7 @@ class Percentiles:
 class Slot:
     """One column of a chart: an hour, or a day.
 
-    redeliveries  None: exchanges are not kept
+    redeliveries  0 where exchanges are not kept
     """
 
     began_at: datetime
@@ -42,6 +42,10 @@ class Slot:
     document_bytes: int
     redeliveries: int
     times: Percentiles
+
+    @property
+    def pushes(self) -> int:
+        return self.accepted + self.quarantined
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,7 +160,7 @@ def test_the_page_of_a_quarantined_push_says_what_it_was_refused_for(client: Fla
     push_id = store.quarantine(replace(refused(b"<Envelope/>", read=push()), verdict=verdict))
     page = page_of(client, push_id)
     for shown in (
-        "quarantined", "2 deviations, 1 of which it was refused for. Held strict against the contract c0ffee000000",
+        "quarantined", "2 deviations, refused for 1 of them. Held strict against the contract c0ffee000000",
         "MRN reads 44a", "digits",
         "line 7 /soapenv:Envelope/soapenv:Body", "Of what was refused the raw envelope alone is kept",
     ):  # fmt: skip
