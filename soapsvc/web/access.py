@@ -26,7 +26,7 @@ SESSION_SECONDS = 12 * 3600.0
 SESSIONS = 1000  # at once; the oldest gives way
 _SESSION, _MARK = "soapsvc_session", "soapsvc_mark"
 _NO_CREDENTIAL_NEEDED = frozenset({"/healthz", "/readyz"})  # probes of a supervisor carry none, and learn no content
-_FOR_THE_LOGIN = frozenset({"/login", "/static/style.css", "/static/icon.svg"})
+_FOR_THE_LOGIN = frozenset({"/login", "/static/style.css", "/static/icon.svg", "/static/page.js"})
 _SIGN_IN = "Sign in with the admin's user name and password.\n"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -77,8 +77,10 @@ class Access:
             return None
         if not sent and request.method == "GET" and "text/html" in request.headers.get("Accept", ""):
             return redirect(url_for("login", next=_own_path(request.full_path)), 303)  # type: ignore[return-value]
-        challenge = {"WWW-Authenticate": 'Basic realm="soapsvc admin", charset="UTF-8"'}
-        return Response(_SIGN_IN, 401, challenge, "text/plain")
+        refusal = Response(_SIGN_IN, 401, content_type="text/plain; charset=utf-8")
+        if "Sec-Fetch-Mode" not in request.headers:  # a browser would ask in a window of its own, over the login page
+            refusal.headers["WWW-Authenticate"] = 'Basic realm="soapsvc admin", charset="UTF-8"'
+        return refusal
 
     def _hold_token(self) -> None:
         """A browser sends cookies by itself, so it must bring what only our pages know."""

@@ -41,7 +41,7 @@ def admin_app(settings: Settings, store: InboxStore, contract_sha256: str, desk:
     def guard(response: Response) -> Response:
         response.headers.setdefault("Content-Security-Policy", _policy(g.get("nonce", "")))
         response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "no-referrer"
+        response.headers["Referrer-Policy"] = "same-origin"  # with none, browsers call the origin of our own forms null
         response.headers["X-Frame-Options"] = "DENY"
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
         response.headers["Cross-Origin-Opener-Policy"] = "same-origin"

@@ -118,6 +118,14 @@ def test_signing_out_ends_the_session(guarded: FlaskClient) -> None:
     assert guarded.get("/").status_code == 401
 
 
+def test_a_program_is_asked_for_basic_and_the_script_of_a_page_is_not(guarded: FlaskClient) -> None:
+    program, script = guarded.get("/api/v1/stats"), guarded.get("/api/v1/events", headers={"Sec-Fetch-Mode": "cors"})
+    assert (program.status_code, script.status_code) == (401, 401)
+    assert program.headers["WWW-Authenticate"].startswith("Basic ")
+    assert "WWW-Authenticate" not in script.headers
+    assert guarded.get("/static/page.js").status_code == 200
+
+
 @pytest.mark.parametrize("value", ["", "x", "0" * 43])
 def test_a_session_that_was_not_given_is_none(guarded: FlaskClient, value: str) -> None:
     guarded.set_cookie("soapsvc_session", value)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from selenium.webdriver import ActionChains, Keys
+from werkzeug.security import generate_password_hash
 
 from soapsvc.shipped import SAMPLES
 from tests.pushing import TEXT_XML, Service, envelope, get, post, running_service
@@ -304,8 +305,6 @@ def test_the_button_judges_again_what_the_settings_let_pass_now(browser: Browser
 
 
 def test_who_signs_in_sees_the_inbox_and_signs_out_again(browser: Browser, tmp_path: Path) -> None:
-    from werkzeug.security import generate_password_hash
-
     secret = generate_password_hash("correct horse", "scrypt:1024:8:1")
     settings = f'admin_user = "desk"\nadmin_password_hash = "{secret}"\n'
     with running_service(tmp_path, settings=settings) as guarded:

@@ -196,7 +196,7 @@ def test_every_answer_tells_the_browser_to_trust_it_little(
     assert "unsafe" not in headers["Content-Security-Policy"]
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Frame-Options"] == "DENY"
-    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Referrer-Policy"] == "same-origin"
     assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
     assert headers["Cache-Control"] in ("no-store", "no-cache")
     assert "Access-Control-Allow-Origin" not in headers
