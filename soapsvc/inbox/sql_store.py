@@ -275,6 +275,14 @@ class SqlStore:
         with self._reading() as connection:
             return [stored_push(row, ()) for row in connection.execute(query).mappings()]
 
+    def heads_of(self, push_ids: Sequence[str], head_bytes: int) -> dict[tuple[str, str], bytes]:
+        head = func.substr(CONTENTS.c.inline, 1, head_bytes)
+        query = select(CONTENTS.c.push_id, CONTENTS.c.sha256, head).where(
+            CONTENTS.c.push_id.in_(push_ids), CONTENTS.c.n > 0, CONTENTS.c.inline.is_not(None)
+        )
+        with self._reading() as connection:
+            return {(push_id, digest): bytes(found) for push_id, digest, found in connection.execute(query)}
+
     def open_document(self, push_id: str, n: int) -> BinaryIO:
         with self._reading() as connection:
             record = connection.execute(select(PUSHES.c.record).where(PUSHES.c.id == push_id)).scalar()

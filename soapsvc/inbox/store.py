@@ -59,6 +59,10 @@ class InboxStore(Protocol):
     def stored_of(self, push_ids: Sequence[str]) -> list[StoredPush]:
         """Those of them that are stored, oldest first, in full but for their further arrivals."""
 
+    def heads_of(self, push_ids: Sequence[str], head_bytes: int) -> dict[tuple[str, str], bytes]:
+        """By push and sha256 the first bytes of those documents that lie in the database: to search in, for they are
+        not held against their digest. Large documents lie elsewhere: `open_document`."""
+
     def open_document(self, push_id: str, n: int) -> BinaryIO:
         """The decoded bytes of document n, from 1. Errors: NoSuchPush, also for what is quarantined: of that the raw
         bytes alone are kept; StoreUnavailable, also while reading: they are not those that were received."""
