@@ -89,6 +89,8 @@ def browsing(folder: Path) -> Iterator[Browser]:
     options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     chrome = Chrome(options=options, service=Driver(shutil.which("chromedriver") or "chromedriver"))
+    chrome.set_script_timeout(120)
+    chrome.set_page_load_timeout(60)
     try:
         yield Browser(chrome, downloads)
     finally:
