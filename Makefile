@@ -29,7 +29,7 @@ bench-quick: $(VENV)/.installed
 
 $(VENV)/.installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable .
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[preview]'
 	touch $@
 
 $(VENV)/.installed-for-tests: $(VENV)/.installed

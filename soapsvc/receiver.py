@@ -16,6 +16,7 @@ from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.errors import HttpRefused, StoreUnavailable
 from soapsvc.inbox.store import InboxStore
 from soapsvc.judge import Judge
+from soapsvc.noted import Noted
 from soapsvc.records import Accepted, Arrival, Push, RefusedPush, Verdict
 from soapsvc.settings import Settings
 from soapsvc.spool import Spool
@@ -42,6 +43,7 @@ class Receiver:
 
     def __init__(self, settings: Settings, wsdl: WsdlDocument, store: InboxStore, clock: Clock = utc_now):
         self._settings, self._wsdl, self._store, self._clock = settings, wsdl, store, clock
+        self.noted = Noted()
         self._gate = HttpGate(settings, files=wsdl.files_beside)
         self._judge = Judge(settings, wsdl)
         self._service = PushService(wsdl, self._accept)
@@ -111,6 +113,7 @@ class Receiver:
     def _take(self, head: RequestHead, source_ip: str, body: BinaryIO) -> Answer:
         with Spool(self._store.spool_directory) as spool:
             judged = self._judge.judge(head, body, lambda: self._arrival(head, source_ip), spool)
+            self.noted.judge(source_ip)
             push = judged.accepted
             if push is None:
                 self._keep(judged.refused)
@@ -128,6 +131,8 @@ class Receiver:
 
     def _accept(self, push: Push, verdict: Verdict) -> Accepted:
         accepted = self._store.accept(push, verdict)
+        outcome = "redelivery" if accepted.redelivery else "conflict" if accepted.conflict_of else "accepted"
+        self.noted.store(accepted.id, outcome)
         log.info(
             "push accepted",
             id=accepted.id,
@@ -141,6 +146,7 @@ class Receiver:
 
     def _keep(self, refused: RefusedPush) -> None:
         push_id = self._store.quarantine(refused)
+        self.noted.store(push_id, "quarantined" if push_id else "refused")
         rules = sorted({deviation.rule for deviation in refused.verdict.refused_for})
         log.warning("push quarantined", id=push_id, source_ip=refused.arrival.source_ip, rules=rules)
 

@@ -151,6 +151,13 @@ class Settings(BaseSettings):
         default_factory=dict,
         description="profiles of `soapsvc push --profile NAME`: receiver, backup, retry (docs/senders-and-backups.md)",
     )
+    exchanges_kept: Annotated[int, Field(ge=0)] = Field(
+        20_000, description="HTTP exchanges kept for the wire page, beside the inbox; 0: none"
+    )
+    exchanges_days: Annotated[int, Field(ge=1)] = Field(30, description="days that they are kept at most")
+    search_text_bytes: Annotated[int, Field(ge=0)] = Field(
+        64 * 1024, description="of each text document that the search on the inbox page reads; 0: none"
+    )
     log_format: str = Field("text", pattern="^(text|json)$", description="text or json, one line an event, on stderr")
 
     @field_validator("*", mode="before")

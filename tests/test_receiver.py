@@ -14,12 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from soapsvc.cli.judging_again import judge_again
 from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.inbox.json_forms import row_object
 from soapsvc.inbox.sql_store import SqlStore, open_store
 from soapsvc.intake.drop_reader import DropReader
 from soapsvc.judge import MAX_DEVIATIONS, Judge
+from soapsvc.judging_again import judge_again
 from soapsvc.receiver import Receiver
 from soapsvc.records import Conformance, PushState
 from soapsvc.settings import OwnSettings, Settings

@@ -25,6 +25,8 @@ FLOOR = {
     "delivery_records",
     "delivery_settings",
     "password_hashes",
+    "noted",
+    "secret_names",
 }
 MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(FLOOR, FLOOR),
@@ -38,14 +40,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "inbox_export": FLOOR | {"inbox", "targets"},
     "worker": FLOOR | {"inbox", "delivery", "logs"},
     "sender": FLOOR | {"wire", "contract", "targets"},
-    "web": FLOOR | {"inbox"},
+    "web": FLOOR | {"inbox", "preview"},
     "judge": FLOOR | {"wire", "contract"},
     "intake": FLOOR | {"wire", "contract", "inbox", "judge"},
     "receiver": FLOOR | {"wire", "contract", "inbox", "judge"},
-    "serving": FLOOR | {"wire", "contract", "inbox", "delivery", "web", "receiver", "worker", "logs"},
+    "judging_again": FLOOR | {"wire", "inbox", "judge", "intake"},
+    "preview": FLOOR,
+    "serving": FLOOR
+    | {"wire", "contract", "inbox", "delivery", "web", "preview", "judge", "intake", "receiver", "judging_again"}
+    | {"worker", "logs"},
     "cli": FLOOR
-    | {"wire", "contract", "inbox", "targets", "sender", "web", "judge", "receiver", "serving", "logs", "rules_page"}
-    | {"delivery", "intake", "worker", "inbox_export"},
+    | {"wire", "contract", "inbox", "targets", "sender", "web", "judge", "receiver", "judging_again", "serving"}
+    | {"delivery", "intake", "worker", "inbox_export", "logs", "rules_page"},
     "__main__": {"cli"},
 }
 OTHERS_MAY_NOT = {
@@ -57,7 +63,7 @@ OTHERS_MAY_NOT = {
     "waitress": {"serving"},
     "click": {"cli"},
     "rich": {"cli"},
-    "lxml": {"wire", "contract", "targets", "sender"},
+    "lxml": {"wire", "contract", "targets", "sender", "serving"},
 }
 
 

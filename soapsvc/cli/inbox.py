@@ -148,10 +148,10 @@ def reprocess(
     """
     if bool(push_ids) == quarantined:
         raise click.UsageError("name pushes by their ID, or say --quarantined for all that was refused: one of the two")
-    from soapsvc.cli.judging_again import judge_again
     from soapsvc.contract.wsdl_document import WsdlDocument
     from soapsvc.intake.drop_reader import DropReader
     from soapsvc.judge import Judge
+    from soapsvc.judging_again import judge_again
     from soapsvc.settings import load_settings
     from soapsvc.shipped import WSDL_FILE
 

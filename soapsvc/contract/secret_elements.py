@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from lxml import etree
 
 from soapsvc.contract.message_parts import remembered, role_of_name
+from soapsvc.secret_names import MASK, is_secret_element, without_userinfo
 
-MASK = "***"
-_HOLDERS = frozenset({"authentication", "xddsauth", "wssauth", "security", "usernametoken"})
-"""Elements all of whose content is a credential: the vendor's (Authentication, XDDSAuth, WSSAuth) and WS-Security's."""
-_USERINFO = re.compile(r"://[^/?#@\s]+@")
-_WORDS = ("password", "passwd", "secret")
+__all__ = ["MASK", "holds_credential", "is_credential_name", "without_userinfo"]
 
 
 def holds_credential(element: etree._Element) -> bool:
@@ -28,10 +23,4 @@ def holds_credential(element: etree._Element) -> bool:
 @remembered
 def is_credential_name(tag: str) -> bool:
     """Whether an element of this Clark name is a credential, with all that it contains; letter case aside."""
-    local_name = role_of_name(tag)
-    return local_name in _HOLDERS or any(word in local_name for word in _WORDS)
-
-
-def without_userinfo(text: str) -> str:
-    """The text with user name and password taken out of each URL in it."""
-    return _USERINFO.sub(f"://{MASK}@", text)
+    return is_secret_element(role_of_name(tag))

@@ -155,6 +155,15 @@ class SqlStore:
                 raise not_stored(cause, "spool") from cause
             return self._spool.path
 
+    def companion(self, name: str) -> Path:
+        """Where a file lies that goes with this inbox: beside a SQLite file (inbox.db.NAME), else in the spool."""
+        return beside(self._database.path, f".{name}") if self._database.path else self._spools.root / f"{name}.db"
+
+    @property
+    def inbox_id(self) -> str:
+        """By which a companion says whose it is."""
+        return self._database.inbox_id
+
     # -- what a receiver asks ------------------------------------------------------------------------------------
 
     def accept(self, push: Push, verdict: Verdict) -> Accepted:
@@ -300,6 +309,32 @@ class SqlStore:
                 deliveries=deliveries_of(connection, push_id),
                 held=hold_of(connection, push_id),
             )
+
+    def rows_of(self, push_ids: Sequence[str]) -> list[InboxRow]:
+        query = select(*LIST_COLUMNS).where(PUSHES.c.id.in_(push_ids)).order_by(PUSHES.c.id.desc())
+        with self._reading() as connection:
+            return [inbox_row(row) for row in connection.execute(query).mappings()]
+
+    def ids_after(self, push_id: str, limit: int, state: PushState | None = None) -> list[str]:
+        query = select(PUSHES.c.id).where(PUSHES.c.id > push_id).order_by(PUSHES.c.id).limit(limit)
+        if state is not None:
+            query = query.where(PUSHES.c.state == state.value)
+        with self._reading() as connection:
+            return list(connection.execute(query).scalars())
+
+    def stored_of(self, push_ids: Sequence[str]) -> list[StoredPush]:
+        columns = [column for column in PUSHES.c if column is not PUSHES.c.envelope]
+        query = select(*columns).where(PUSHES.c.id.in_(push_ids)).order_by(PUSHES.c.id)
+        with self._reading() as connection:
+            return [stored_push(row, ()) for row in connection.execute(query).mappings()]
+
+    def heads_of(self, push_ids: Sequence[str], head_bytes: int) -> dict[tuple[str, str], bytes]:
+        head = func.substr(CONTENTS.c.inline, 1, head_bytes)
+        query = select(CONTENTS.c.push_id, CONTENTS.c.sha256, head).where(
+            CONTENTS.c.push_id.in_(push_ids), CONTENTS.c.n > 0, CONTENTS.c.inline.is_not(None)
+        )
+        with self._reading() as connection:
+            return {(push_id, digest): bytes(found) for push_id, digest, found in connection.execute(query)}
 
     def open_document(self, push_id: str, n: int) -> BinaryIO:
         with self._reading() as connection:

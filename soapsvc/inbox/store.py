@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -85,6 +85,20 @@ class InboxStore(Protocol):
 
     def stored(self, push_id: str) -> StoredPush:
         """One push in full. Errors: NoSuchPush."""
+
+    def rows_of(self, push_ids: Sequence[str]) -> list[InboxRow]:
+        """Those of them that are stored, newest first; at most some hundred ids."""
+
+    def ids_after(self, push_id: str, limit: int, state: PushState | None = None) -> list[str]:
+        """The ids that follow, oldest first; after "" the oldest of all. A push is seen when it is committed, which
+        may be seconds after one with a greater id."""
+
+    def stored_of(self, push_ids: Sequence[str]) -> list[StoredPush]:
+        """Those of them that are stored, oldest first, in full but for their further arrivals."""
+
+    def heads_of(self, push_ids: Sequence[str], head_bytes: int) -> dict[tuple[str, str], bytes]:
+        """By push and sha256 the first bytes of those documents that lie in the database: to search in, for they are
+        not held against their digest. Large documents lie elsewhere: `open_document`."""
 
     def open_document(self, push_id: str, n: int) -> BinaryIO:
         """The decoded bytes of document n, from 1. Errors: NoSuchPush, also for what is quarantined: of that the raw

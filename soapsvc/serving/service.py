@@ -15,16 +15,19 @@ from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from types import TracebackType
+from typing import Any
 
 import structlog
 
 from soapsvc.contract.contract_difference import contract_difference
 from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.delivery.routes import routes
+from soapsvc.inbox.exchange_log import ExchangeLog, Kept
 from soapsvc.inbox.sql_store import open_store, to_nobody
-from soapsvc.inbox.store import InboxStore
 from soapsvc.logs import configure_logs
 from soapsvc.receiver import Receiver
+from soapsvc.serving.admin_desk import AdminDesk
+from soapsvc.serving.exchange_recorder import ExchangeRecorder
 from soapsvc.serving.listener import Listener, address_of, listening_socket
 from soapsvc.settings import Settings
 from soapsvc.shipped import WSDL_FILE
@@ -100,7 +103,7 @@ class _Rooms:
     def __init__(self, settings: Settings):
         self._settings = settings
         self._wsdl = WsdlDocument.load(settings.wsdl or WSDL_FILE)
-        self._store: InboxStore = open_store(
+        self._store = open_store(
             settings.inbox,
             quarantine_max_bytes=settings.quarantine_max_bytes,
             quarantine_max_bytes_per_source=settings.quarantine_max_bytes_per_source,
@@ -108,6 +111,9 @@ class _Rooms:
             spool=settings.spool,
             route=routes(settings.delivery) if settings.delivery else to_nobody,
         )
+        kept = Kept(settings.exchanges_kept, settings.exchanges_days)
+        self._exchanges = ExchangeLog(self._store.companion("wire"), kept) if kept.exchanges else None
+        self._desk: AdminDesk | None = None
         # waitress spools large bodies with the tempfile module: on the disk whose free space is looked at
         tempfile.tempdir = str(self._store.spool_directory)
 
@@ -124,17 +130,24 @@ class _Rooms:
 
     def public_listener(self, listening: socket.socket) -> Listener:
         receiver = Receiver(self._settings, self._wsdl, self._store)
+        application: Any = receiver
+        before_body = receiver.before_body
+        if self._exchanges is not None:
+            self._exchanges.start()
+            application = ExchangeRecorder(receiver, receiver.noted, self._exchanges)
+            before_body = application.before_body(before_body)
         return Listener(
-            receiver,
+            application,
             listening,
             self._settings,
             threads=self._settings.threads,
-            before_body=receiver.before_body,
+            before_body=before_body,
             spool_failed=receiver.spool_failed,
         )
 
     def admin_listener(self, listening: socket.socket) -> Listener:
-        app = admin_app(self._settings, self._store, self._wsdl.sha256)
+        self._desk = AdminDesk(self._settings, self._wsdl, self._store, self._exchanges)
+        app = admin_app(self._settings, self._store, self._wsdl.sha256, self._desk.opened())
         return Listener(app, listening, self._settings, threads=ADMIN_THREADS)
 
     def worker(self) -> AbstractContextManager[object]:
@@ -143,6 +156,10 @@ class _Rooms:
 
     def close(self) -> None:
         tempfile.tempdir = None
+        if self._desk is not None:
+            self._desk.close()
+        if self._exchanges is not None:
+            self._exchanges.close()
         self._store.close()
 
     def __enter__(self) -> _Rooms:

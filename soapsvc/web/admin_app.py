@@ -1,53 +1,50 @@
-"""The admin listener's application: for probes, for programs, for people. It changes nothing but leases."""
+"""The admin listener's application: for probes, for programs, for people."""
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+import secrets
+import sqlite3
 
-from flask import Flask, Response, abort, jsonify, make_response, render_template, request
+from flask import Flask, Response, g, jsonify, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from soapsvc.credentials import Credentials
 from soapsvc.errors import NoSuchPush, StoreUnavailable
 from soapsvc.inbox.store import InboxStore
-from soapsvc.settings import Settings, host_and_port
-from soapsvc.web import api, lease_api, metrics, pages
+from soapsvc.settings import Settings
+from soapsvc.web import api, lease_api, metrics, pages, sum_pages, wire_pages
+from soapsvc.web.access import Access
+from soapsvc.web.desk import Desk
+from soapsvc.web.previews import Previews
+from soapsvc.web.wire_bodies import WireBodies
 
-_NO_CREDENTIAL_NEEDED = frozenset({"/healthz", "/readyz"})  # probes of a supervisor carry none, and learn no content
-_CSP = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
-)
+MAX_FORM_BYTES = 64 * 1024
 
 
-def admin_app(settings: Settings, store: InboxStore, contract_sha256: str) -> Flask:
+def admin_app(settings: Settings, store: InboxStore, contract_sha256: str, desk: Desk | None = None) -> Flask:
     """The application for one store.
 
     contract_sha256  of the WSDL in force, shown by /readyz
+    desk             what there is beside the inbox; None: the inbox alone
     """
+    desk = desk or Desk()
     app = Flask(__name__)
     app.json.ensure_ascii = True  # type: ignore[attr-defined]  # Flask's default provider has it
-    users = {settings.admin_user: settings.admin_password_hash} if settings.admin_user else {}
-    credentials = Credentials({user: secret for user, secret in users.items() if secret is not None})
-    names = _names(settings)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_FORM_BYTES
 
     @app.before_request
-    def judge() -> Response | None:
-        if not credentials.wanted and not _is_known(request.host, names):  # else a name in DNS may lead here
-            abort(421, f"This listener is not {request.host}: use its address, as in http://{settings.admin}/")
-        if credentials.wanted and request.path not in _NO_CREDENTIAL_NEEDED:
-            sent = request.headers.get("Authorization", "")
-            if not credentials.hold(sent, request.remote_addr or ""):
-                challenge = {"WWW-Authenticate": 'Basic realm="soapsvc admin", charset="UTF-8"'}
-                return Response("Sign in with the admin's user name and password.\n", 401, challenge, "text/plain")
-        return None
+    def nonce() -> None:
+        g.nonce = secrets.token_urlsafe(18)
+
+    Access(settings).guard(app)
 
     @app.after_request
     def guard(response: Response) -> Response:
-        response.headers.setdefault("Content-Security-Policy", _CSP)
+        response.headers.setdefault("Content-Security-Policy", _policy(g.get("nonce", "")))
         response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "no-referrer"
+        response.headers["Referrer-Policy"] = "same-origin"  # with none, browsers call the origin of our own forms null
         response.headers["X-Frame-Options"] = "DENY"
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 
@@ -58,6 +55,10 @@ def admin_app(settings: Settings, store: InboxStore, contract_sha256: str) -> Fl
     @app.errorhandler(StoreUnavailable)
     def unavailable(error: StoreUnavailable) -> Response:
         return _problem(503, str(error))
+
+    @app.errorhandler(sqlite3.Error)
+    def index_failed(error: sqlite3.Error) -> Response:
+        return _problem(503, f"The search index or the exchange log cannot be read now ({error}); try again later.")
 
     @app.errorhandler(HTTPException)
     def refused(error: HTTPException) -> Response:
@@ -75,11 +76,24 @@ def admin_app(settings: Settings, store: InboxStore, contract_sha256: str) -> Fl
         ready = all(check["ready"] for check in checks.values())
         return jsonify(ready=ready, **checks), 200 if ready else 503
 
-    app.register_blueprint(api.blueprint(store))
+    push_url = settings.public_url or f"http://{settings.listen}/push"
+    previews, bodies = Previews(store), WireBodies(store)
+    app.register_blueprint(api.blueprint(store, desk, previews, bodies, push_url))
     app.register_blueprint(lease_api.blueprint(store, settings.delivery))
-    app.register_blueprint(pages.blueprint(store, settings.public_url or f"http://{settings.listen}/push"))
+    app.register_blueprint(pages.blueprint(store, desk, previews, push_url))
+    app.register_blueprint(wire_pages.blueprint(store, desk, push_url))
+    app.register_blueprint(sum_pages.blueprint(store, desk, push_url))
     app.register_blueprint(metrics.blueprint(store))
+    pages.add_filters(app.add_template_filter)
     return app
+
+
+def _policy(nonce: str) -> str:
+    """Nothing but our own style sheet, images and one script, which says the nonce of this answer."""
+    return (
+        f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
 
 
 def _readiness(settings: Settings, store: InboxStore, contract_sha256: str) -> dict[str, dict[str, object]]:
@@ -115,17 +129,3 @@ def _problem(status: int, detail: str) -> Response:
     response.status_code = status
     response.mimetype = "application/problem+json"
     return response
-
-
-def _names(settings: Settings) -> frozenset[str]:
-    host, _ = host_and_port(settings.admin)
-    return frozenset({"localhost", host.lower()})
-
-
-def _is_known(host: str, names: frozenset[str]) -> bool:
-    """Whether the Host header names this listener: by an address, which DNS cannot rebind, or by its own name."""
-    name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
-    try:
-        return bool(ip_address(name.strip("[]")))
-    except ValueError:
-        return name.lower() in names

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, abort, jsonify, request
 
 from soapsvc.delivery_settings import DeliverySettings
 from soapsvc.inbox.json_forms import stored_object, time_text
 from soapsvc.inbox.store import InboxStore
+from soapsvc.web.api_schemas import TEXT, ref
+from soapsvc.web.described import Parameter, described
 
 HOLD_SECONDS = 900
 MAX_HOLD_SECONDS = 86400
+_CONSUMER = Parameter("consumer", TEXT, "name of a [[delivery]] that is a lease, where there are several")
+_LEASE = Parameter("lease", TEXT, "the token that `next` gave")
 WHO = "a consumer"  # in what is told of a lease that ended by itself
 
 
@@ -32,16 +35,11 @@ def blueprint(store: InboxStore, entries: Sequence[DeliverySettings]) -> Bluepri
     if consumers:
         store.outbox.register(list(consumers))
 
-    @api.before_request
-    def judge() -> None:
-        """A page of another site must not take pushes in a browser's name: it could, for a POST needs no permission."""
-        origin = request.headers.get("Origin")
-        if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin") or (
-            origin is not None and urlsplit(origin).netloc != request.host
-        ):
-            abort(403, "This was asked for by a page of another site.")
-
     @api.post("/pushes/next")
+    @described("The oldest push that is not confirmed, hidden from others for a while.", ref("Lease"),
+               Parameter("hold", {"type": "integer", "minimum": 1, "maximum": MAX_HOLD_SECONDS},
+                         f"seconds; {HOLD_SECONDS} by itself"),
+               _CONSUMER, errors=(400, 403, 404), empty="There is none just now.", body=False)  # fmt: skip
     def next_push() -> Response:
         """hold: seconds, 1 to 86400; consumer: name of a [[delivery]] that is a lease, where there are several."""
         entry = _consumer(consumers)
@@ -56,6 +54,8 @@ def blueprint(store: InboxStore, entries: Sequence[DeliverySettings]) -> Bluepri
         return jsonify(lease=token, held_until=time_text(claim.until), attempt=claim.attempt, push=push)
 
     @api.post("/pushes/<push_id>/confirm")
+    @described("A push that was leased never comes again.", None, _LEASE, _CONSUMER, media=(),
+               errors=(400, 403, 404, 409), empty="It is confirmed.", body=False)  # fmt: skip
     def confirm(push_id: str) -> Response:
         """lease: the token that `next` gave; consumer: as there."""
         entry = _consumer(consumers)

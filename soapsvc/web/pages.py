@@ -1,83 +1,193 @@
-"""The pages that people look at: the inbox, and one push."""
+"""The pages that people look at: the inbox, and one push with its verdict, documents and raw envelope."""
 
 from __future__ import annotations
 
-import csv
-import io
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 
+from soapsvc.errors import StoreError
 from soapsvc.inbox.store import InboxStore
-from soapsvc.records import InboxDocument, PushState
-from soapsvc.rules import RULES
-from soapsvc.web.api import asked_limit, asked_rows, asked_state
+from soapsvc.records import Deviation, InboxRow, PushKind, PushState, StoredPush
+from soapsvc.rules import RULES, Stage
+from soapsvc.states import DeliveryState
+from soapsvc.web.api import judge_again
+from soapsvc.web.asked import FILTER_NAMES, asked_list, asked_number, asked_texts
+from soapsvc.web.charts import bar
+from soapsvc.web.desk import Desk
+from soapsvc.web.listing import listing
+from soapsvc.web.masking import codec_of
+from soapsvc.web.previews import PAGES, Preview, Previews
+from soapsvc.web.raw_view import HEX_BYTES, PRETTY_BYTES, RawLine, hex_lines, pretty_lines, raw_lines
 
-PREVIEW_BYTES = 8 * 1024
-PREVIEW_LINES = 12
-_TEXT_TYPES = ("text/",)
+HEAD_BYTES = 1024  # read to find out the codec
+EXCERPT_LINES = 2  # before and after a line that deviates
+VIEWS = ("raw", "pretty", "hex")
+DELIVERY_BADGES = {  # state to class of its badge
+    DeliveryState.PENDING: "",
+    DeliveryState.FORWARDING: "",
+    DeliveryState.DELIVERED: "accepted",
+    DeliveryState.DEAD_LETTER: "quarantined",
+    DeliveryState.CANCELLED: "warn",
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """The first lines of a document: rows of cells where it is CSV, else lines. cut: there is more."""
-
-    rows: list[list[str]]
-    lines: list[str]
-    cut: bool
-
-
-def blueprint(store: InboxStore, push_url: str) -> Blueprint:
+def blueprint(store: InboxStore, desk: Desk, previews: Previews, push_url: str) -> Blueprint:
     """The pages on one store.
 
     push_url  where pushes go, shown while there are none
     """
     pages = Blueprint("pages", __name__)
-    pages.add_app_template_filter(_size, "size")
-    pages.add_app_template_filter(lambda at: f"{at:%Y-%m-%d %H:%M:%S}Z", "moment")
 
     @pages.get("/")
     def inbox() -> str:
-        rows, older = asked_rows(store)
+        asked = asked_list()
+        found = listing(store, desk.index, asked)
         return render_template(
-            "inbox.html", rows=rows, older=older, stats=store.stats(), state=asked_state(), states=PushState,
-            limit=asked_limit() if "limit" in request.args else None, before=request.args.get("before"),
-            push_url=push_url,
+            "inbox.html", rows=found.rows, older=found.older, asked=asked, stats=store.stats(),
+            filters=asked_texts(FILTER_NAMES), kinds=PushKind, states=PushState, push_url=push_url,
+            facets=desk.index.facets() if desk.index else None, newest=_newest(store),
+            filter_links=_filter_links(asked.query),
         )  # fmt: skip
 
     @pages.get("/pushes/<push_id>")
     def push(push_id: str) -> str:
         stored = store.stored(push_id)
-        kept = stored.row.documents if stored.row.state is PushState.ACCEPTED else ()
-        previews = {document.n: _preview(store, push_id, document) for document in kept}
-        return render_template("push.html", stored=stored, row=stored.row, rules=RULES, previews=previews)
+        excerpts = _excerpts(store, stored)
+        return render_template(
+            "push.html", stored=stored, row=stored.row, rules=RULES, page_limit=PAGES, excerpts=excerpts,
+            previews=_previews(stored.row), doubted=_doubted(stored), outcome=request.args.get("outcome"),
+            exchanges=desk.exchanges is not None, may_judge=desk.judge_again is not None,
+            delivery_badges=DELIVERY_BADGES,
+        )  # fmt: skip
+
+    @pages.get("/pushes/<push_id>/raw")
+    def raw(push_id: str) -> str:
+        stored = store.stored(push_id)
+        view = request.args.get("view", "raw")
+        if view not in VIEWS:
+            abort(400, f"view is {view!r}; wanted: raw, pretty or hex")
+        offset = (asked_number("offset", 2**40) or 0) // 16 * 16
+        codec = _codec(store, stored)
+        shown = _raw_shown(store, stored, view, codec, offset)
+        return render_template(
+            "raw.html", stored=stored, row=stored.row, view=view, views=VIEWS, shown=shown, offset=offset,
+            page=HEX_BYTES, named=_by_line(stored), codec=codec,
+        )  # fmt: skip
+
+    @pages.post("/pushes/<push_id>/reprocess")
+    def reprocess(push_id: str) -> Response:
+        done = judge_again(desk, push_id)
+        target = url_for("pages.push", push_id=done.of if done.outcome == "redelivery" else push_id,
+                         outcome=done.outcome)  # fmt: skip
+        return redirect(target, 303)  # type: ignore[return-value]
+
+    @pages.get("/rules")
+    def rules() -> str:
+        return render_template("rules.html", rules=RULES.values(), stages=Stage)
+
+    def _previews(row: InboxRow) -> dict[int, Preview | None]:
+        if row.state is not PushState.ACCEPTED:
+            return {}
+        sorted_n, sort = asked_number("document", 1_000_000), request.args.get("sort", "")
+        column = int(sort) if sort.lstrip("-").isdigit() and len(sort) < 5 and sort.isascii() else 0
+        return {
+            document.n: previews.of(row.id, document, column if document.n == sorted_n else 0)
+            for document in row.documents[:20]
+        }
 
     return pages
 
 
-def _preview(store: InboxStore, push_id: str, document: InboxDocument) -> Preview | None:
-    """None: it is no text, or its charset is not known."""
-    if document.detected_type is None or not document.detected_type.startswith(_TEXT_TYPES):
-        return None
-    with store.open_document(push_id, document.n) as stream:
-        head = stream.read(PREVIEW_BYTES)
-    try:
-        charset = document.charset if document.encoding == "base64" else None  # a text that was sent as text is UTF-8
-        text = head.decode(charset or "utf-8", "replace").removeprefix("\ufeff")
-    except (LookupError, ValueError):  # some of Python's codecs are for other things than text, and cannot replace
-        return None
-    lines = text.splitlines()
-    cut = len(head) < document.size_bytes or len(lines) > PREVIEW_LINES
-    lines = lines[:PREVIEW_LINES]
-    if document.detected_type == "text/csv":
-        return Preview(list(csv.reader(io.StringIO("\n".join(lines)))), [], cut)
-    return Preview([], lines, cut)
+def add_filters(add: Callable[[Callable[..., object], str], object]) -> None:
+    """What the templates write with."""
+    add(size, "size")
+    add(lambda at: f"{at:%Y-%m-%d %H:%M:%S}Z", "moment")
+    add(duration, "duration")
+    add(lambda outcomes: bar(
+        [(f"{value}: {count}", count, f"part{i % 6}") for i, (value, count) in enumerate(outcomes.counts)],
+        f"{outcomes.column}: " + ", ".join(f"{value} {count}" for value, count in outcomes.counts),
+    ), "outcome_bar")  # fmt: skip
 
 
-def _size(size_bytes: int) -> str:
+def size(size_bytes: int | None) -> str:
+    """Bytes in the largest unit that has a whole number of them; "–" where it is not known."""
+    if size_bytes is None:
+        return "–"
     amount = float(size_bytes)
     for unit in ("bytes", "KiB", "MiB", "GiB"):
         if amount < 1024 or unit == "GiB":
             break
         amount /= 1024
     return f"{size_bytes} bytes" if unit == "bytes" else f"{amount:.1f} {unit}"
+
+
+def duration(seconds: float) -> str:
+    """In the largest unit: 42 s, 5 min, 3 h, 12 days."""
+    for unit, least in (("days", 86400 * 2), ("h", 3600), ("min", 60)):
+        if seconds >= least:
+            return f"{int(seconds // {'days': 86400, 'h': 3600, 'min': 60}[unit])} {unit}"
+    return f"{max(0, int(seconds))} s"
+
+
+def _newest(store: InboxStore) -> str:
+    return next((row.id for row in store.rows(limit=1)), "")
+
+
+def _filter_links(query: Callable[..., dict[str, str]]) -> list[tuple[str, list[tuple[str, dict[str, str], bool]]]]:
+    """Groups of links: label, and for each the text, the query and whether it holds now."""
+    now = asked_texts(FILTER_NAMES)
+    groups = []
+    for name, choices in (
+        ("state", [(state.value, state.value) for state in PushState]),
+        ("kind", [(kind.value, kind.value) for kind in PushKind]),
+        ("deviating", [("yes", "deviating"), ("no", "without deviations")]),
+    ):
+        links = [("all", query(**{name: None}), name not in now)]
+        links += [(text, query(**{name: value}), now.get(name) == value) for value, text in choices]
+        groups.append((name, links))
+    return groups
+
+
+def _doubted(stored: StoredPush) -> list[Deviation]:
+    """What it was refused for first, then the rest, each in its order."""
+    return sorted(stored.verdict.deviations, key=lambda one: one not in stored.verdict.refused_for)
+
+
+def _by_line(stored: StoredPush) -> dict[int, list[Deviation]]:
+    named: dict[int, list[Deviation]] = {}
+    for deviation in stored.verdict.deviations:
+        if deviation.line is not None:
+            named.setdefault(deviation.line, []).append(deviation)
+    return named
+
+
+def _codec(store: InboxStore, stored: StoredPush) -> str:
+    with store.open_raw(stored.row.id) as stream:
+        return codec_of(stream.read(HEAD_BYTES), stored.http_headers)
+
+
+def _excerpts(store: InboxStore, stored: StoredPush) -> dict[int, list[RawLine]]:
+    """The lines around each line that deviates; none where the envelope cannot be read."""
+    named = _by_line(stored)
+    if not named:
+        return {}
+    try:
+        codec = _codec(store, stored)
+        with store.open_raw(stored.row.id) as stream:
+            lines = raw_lines(stream, codec, named)
+    except (StoreError, OSError):
+        return {}
+    return {n: [line for line in lines if abs(line.n - n) <= EXCERPT_LINES] for n in named}
+
+
+def _raw_shown(
+    store: InboxStore, stored: StoredPush, view: str, codec: str, offset: int
+) -> Sequence[RawLine] | Sequence[str] | Sequence[tuple[str, str, str]] | None:
+    """What the view is made of; None: it cannot be indented."""
+    with store.open_raw(stored.row.id) as stream:
+        if view == "hex":
+            return hex_lines(stream, codec, offset)
+        if view == "pretty":
+            return pretty_lines(stream.read(PRETTY_BYTES + 1))
+        return raw_lines(stream, codec, _by_line(stored))

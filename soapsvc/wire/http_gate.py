@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 
 from soapsvc.credentials import Credentials
 from soapsvc.errors import HttpRefused
 from soapsvc.records import Deviation
+from soapsvc.secret_names import MASK, is_secret_header
 from soapsvc.settings import Settings
 from soapsvc.wire.charsets import Charsets, in_basic_profile
 from soapsvc.wire.http_messages import RequestHead
@@ -28,7 +28,6 @@ _MEDIA_TYPE = re.compile(rf"[ \t]*(?P<type>{_WORD}/{_WORD})")
 _NEXT_PARAMETER = re.compile(r"[ \t]*;[ \t]*")
 _PARAMETER = re.compile(rf'(?P<name>{_WORD})=(?:(?P<token>{_WORD})|"(?P<quoted>(?:[^"\\]|\\.)*)")')
 _LENGTH = re.compile(r"[0-9]{1,18}")
-_SECRET_HEADER = re.compile(r"auth|cookie|credential|key|passw|secret|token", re.IGNORECASE)
 _SEND_TEXT_XML = "send the SOAP 1.1 envelope with the header Content-Type: text/xml; charset=utf-8"
 
 
@@ -191,12 +190,7 @@ class HttpGate:
 
 def recorded_headers(head: RequestHead) -> tuple[tuple[str, str], ...]:
     """The HTTP headers as they may be stored: credentials as ***."""
-    return tuple((name, "***" if _is_secret(name) else value) for name, value in head.http_headers)
-
-
-@lru_cache(maxsize=256)
-def _is_secret(http_header: str) -> bool:
-    return _SECRET_HEADER.search(http_header) is not None
+    return tuple((name, MASK if is_secret_header(name) else value) for name, value in head.http_headers)
 
 
 def _wrong_method(head: RequestHead, where: str, allowed: str, hint: str) -> HttpRefused:

@@ -134,9 +134,15 @@ def test_a_state_alone_is_listed_when_asked_for(client: FlaskClient, store: SqlS
         ("limit=%D9%A3", "limit is '٣'; wanted: a number from 1 to 1000"),
         ("limit=" + "9" * 5000, "wanted: a number from 1 to 1000"),
         ("state=open", "state is 'open'; wanted: accepted or quarantined"),
-        ("state=", "state is ''; wanted: accepted or quarantined"),
+        ("kind=email", "kind is 'email'; wanted: report, fax, cdr or other"),
+        ("source=here", "source is 'here'; wanted: an address or a range, such as 192.0.2.7 or 192.0.2.0/24"),
+        ("deviating=maybe", "deviating is 'maybe'; wanted: yes or no"),
+        (
+            "since=yesterday",
+            "since is 'yesterday'; wanted: a day or a moment, such as 2026-11-23 or 2026-11-23T12:00:00Z",
+        ),
+        ("rule=X-1", "rule is 'X-1'; wanted: one of docs/rules.md"),
         ("state=Accepted", "state is 'Accepted'; wanted: accepted or quarantined"),
-        ("before=", "before is ''; wanted: the id of a push"),
         ("before=1", "before is '1'; wanted: the id of a push"),
         ("before=%00", "wanted: the id of a push"),
         ("before=' OR 1=1 --", "wanted: the id of a push"),
@@ -150,6 +156,12 @@ def test_a_query_value_that_there_is_not_is_answered_with_what_was_wanted(
     assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
     assert answer.json["status"] == 400
     assert wanted in answer.json["detail"]
+
+
+@pytest.mark.parametrize("query", ["state=", "kind=", "source=", "since=", "rule=", "deviating=", "before="])
+def test_an_empty_value_is_a_mistake_of_a_program_and_an_empty_field_of_a_form(client: FlaskClient, query: str) -> None:
+    assert client.get(f"/api/v1/pushes?{query}").status_code == 400
+    assert client.get(f"/?{query}").status_code == 200
 
 
 # One push ------------------------------------------------------------------------------------------------------------

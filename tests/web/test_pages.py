@@ -75,7 +75,7 @@ def test_the_inbox_shows_what_is_not_as_usual(client: FlaskClient, store: SqlSto
     assert "accepted redelivered 1×" in page.text
     assert "accepted conflict" in page.text
     assert "quarantined 1 deviation" in page.text
-    assert "7 bytes raw" in page.text
+    assert "raw 7 bytes" in page.text
 
 
 def test_a_state_alone_is_shown_when_asked_for(client: FlaskClient, store: SqlStore) -> None:
@@ -85,7 +85,8 @@ def test_a_state_alone_is_shown_when_asked_for(client: FlaskClient, store: SqlSt
     current = [
         attributes for _, attributes in Page(client.get("/?state=accepted")).elements if "aria-current" in attributes
     ]
-    assert [attributes["href"] for attributes in current] == ["/?state=accepted"]
+    assert "/?state=accepted" in [attributes["href"] for attributes in current]
+    assert "/?state=quarantined" not in [attributes["href"] for attributes in current]
 
 
 def test_a_state_that_nothing_has_is_said_to_be_empty(client: FlaskClient, store: SqlStore) -> None:
@@ -127,10 +128,10 @@ def test_the_page_of_an_accepted_push_shows_all_of_it(client: FlaskClient, store
         "Delivery report - job 1000001 accepted", "2026-11-23 12:00:00Z from 192.0.2.7", "Job test2:1000001",
         "Submit id S1000001", "Status code 0", "Processing id 0A000001-0001-1000001", sent.raw.sha256,
         "nothing deviates", "reference status INV-1 Sent", sent.documents[0].content.sha256,
-        "sent as USER/orig_email_subject", "2012-11-04 13:05:45Z", "X-Twice",
+        "sent as USER/orig_email_subject", "2012-11-04T13:05:45Z", "X-Twice",
     ):  # fmt: skip
         assert shown.replace(" ", "") in page.text.replace(" ", ""), shown
-    for absent in ("Redelivered", "Conflict", "refused"):
+    for absent in ("redelivered", "conflict", "refused"):
         assert absent not in page.text
 
 
@@ -140,14 +141,16 @@ def test_the_page_of_a_redelivered_push_tells_each_arrival(client: FlaskClient, 
     for seconds in (60, 120):
         store.accept(replace(sent, arrival=arrival(seconds, "198.51.100.9")), STRICT)
     page = page_of(client, push_id)
-    assert "Redelivered2×2026-11-23 12:01:00Z from 198.51.100.92026-11-23 12:02:00Z from 198.51.100.9" in page.text
+    assert "redelivered 2×" in page.text
+    for arrival_told in ("2026-11-23 12:01:00Z redelivered from 198.51.100.9", "2026-11-23 12:02:00Z redelivered"):
+        assert arrival_told in page.text
 
 
 def test_the_page_of_a_conflict_leads_to_the_push_that_was_first(client: FlaskClient, store: SqlStore) -> None:
     first = store.accept(push(), STRICT).id
     second = store.accept(push(document=b"other content", arrival=arrival(5)), STRICT).id
     page = page_of(client, second)
-    assert page.links("/pushes/")[0] == f"/pushes/{first}"
+    assert f"/pushes/{first}" in page.links("/pushes/")
     assert f"the same job as {first}, with other content" in page.text
 
 
@@ -157,13 +160,14 @@ def test_the_page_of_a_quarantined_push_says_what_it_was_refused_for(client: Fla
     push_id = store.quarantine(replace(refused(b"<Envelope/>", read=push()), verdict=verdict))
     page = page_of(client, push_id)
     for shown in (
-        "quarantined", "Held strict against the contract c0ffee000000: 2 deviations.", "MRN reads 44a", "digits",
+        "quarantined", "2 deviations, refused for 1 of them. Held strict against the contract c0ffee000000",
+        "MRN reads 44a", "digits",
         "line 7 /soapenv:Envelope/soapenv:Body", "Of what was refused the raw envelope alone is kept",
     ):  # fmt: skip
         assert shown in page.text
     assert page.text.count("refused for this") == 1
     assert (
-        page.text.index("no charset parameter") < page.text.index("refused for this") < page.text.index("MRN reads 44a")
+        page.text.index("refused for this") < page.text.index("MRN reads 44a") < page.text.index("no charset parameter")
     )
     assert page.links("/api/v1/") == [f"/api/v1/pushes/{push_id}/raw"]
 
@@ -174,9 +178,9 @@ def test_the_page_of_a_push_that_came_out_of_quarantine_tells_why_it_was_there(
     push_id = str(store.quarantine(refused(push().raw.inline or b"", read=push())))
     store.accept_kept(push_id, push(), Verdict(Conformance.OBSERVE, CONTRACT))
     page = page_of(client, push_id)
-    now, earlier = page.text.split("Earlier verdicts")
-    assert "Held observe against the contract c0ffee000000: nothing deviates." in now
-    assert "Held strict against the contract cccccccccccc: 1 deviation. 2026-11-23 12:00:00Z" in earlier
+    now, earlier = page.text.split("History")
+    assert "nothing deviates Held observe against the contract c0ffee000000" in now
+    assert "2026-11-23 12:00:00Z judged strict against cccccccccccc earlier verdict: 1 deviation" in earlier
     assert earlier.count("refused for this") == 1
     assert f"/api/v1/pushes/{push_id}/documents/1" in page.links("/api/v1/")
 
@@ -214,12 +218,12 @@ def test_properties_of_one_document_stand_with_it(client: FlaskClient, store: Sq
 
 
 def test_the_first_lines_of_a_csv_document_are_a_table(client: FlaskClient, store: SqlStore) -> None:
-    content = b'name,note\n"M\xc3\xbcller, A","said ""no"""\n' + b"x,y\n" * 100
+    content = b'name,note\n"M\xc3\xbcller, A","said ""no"""\n' + b"x,y\n" * 300
     page = previewed(client, store, content)
-    assert [tag for tag, _ in page.elements].count("tr") == 12
+    assert [tag for tag, _ in page.elements].count("tr") == 1 + 200
     assert "Müller, A" in page.text
     assert 'said "no"' in page.text
-    assert "The first lines; the whole is a download." in page.text
+    assert "The beginning; the whole is a download." in page.text
 
 
 @pytest.mark.parametrize(
@@ -289,7 +293,7 @@ def test_only_the_first_lines_of_a_large_document_are_read(client: FlaskClient, 
         content = spooled(spool, [b"line of text\n" * 80_000] * 5)
         push_id = store.accept(push(documents=(document_of(content, detected_type="text/plain"),)), STRICT).id
     page = page_of(client, push_id)
-    assert page.text.count("line of text") == 12
+    assert page.text.count("line of text") == 200
     assert content.size_bytes > 4 * MIB
 
 
@@ -332,22 +336,36 @@ def test_hostile_text_is_text_on_every_page(client: FlaskClient, store: SqlStore
     for path in ("/", f"/pushes/{push_id}"):
         page = Page(client.get(path))
         assert " ".join(text.split()) in page.text
-        assert not {"script", "img", "iframe", "style", "form", "object"} & {tag for tag, _ in page.elements}
-        assert not [name for name in page.attributes() if name.startswith("on") or name in ("style", "src")]
-        assert all(link.startswith("/") for link in page.links())
+        assert_only_ours(page)
+        assert all(link.startswith(("/", "#")) for link in page.links())
 
 
 @pytest.mark.parametrize("detected_type", ["text/html", "text/csv"])
 def test_a_document_of_markup_is_shown_as_its_source(client: FlaskClient, store: SqlStore, detected_type: str) -> None:
     page = previewed(client, store, f"<html>{SCRIPT}</html>".encode(), detected_type=detected_type)
     assert f"<html>{SCRIPT}</html>" in page.text
-    assert "script" not in {tag for tag, _ in page.elements}
+    assert_only_ours(page)
+
+
+def assert_only_ours(page: Page) -> None:
+    """No element nor attribute that a sender could have meant for a browser; what is loaded is ours."""
+    assert not {"iframe", "style", "object", "embed", "base"} & {tag for tag, _ in page.elements}
+    assert not [name for name in page.attributes() if name.startswith("on") or name == "style"]
+    loaded = [attributes["src"] for _, attributes in page.elements if "src" in attributes]
+    assert set(loaded) == {"/static/page.js", "/static/icon.svg"}
+    assert [tag for tag, _ in page.elements].count("script") == 1
+    assert all(
+        (attributes["action"] or "").startswith("/") for _, attributes in page.elements if "action" in attributes
+    )
 
 
 def test_a_page_loads_its_style_sheet_and_nothing_else(client: FlaskClient, store: SqlStore) -> None:
     store.accept(push(), REFUSED)
     page = Page(client.get("/"))
-    assert [attributes["href"] for tag, attributes in page.elements if tag == "link"] == ["/static/style.css"]
+    assert [attributes["href"] for tag, attributes in page.elements if tag == "link"] == [
+        "/static/icon.svg",
+        "/static/style.css",
+    ]
     style = client.get("/static/style.css")
     assert (style.status_code, style.mimetype) == (200, "text/css")
     assert "url(" not in style.text

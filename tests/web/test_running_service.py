@@ -116,7 +116,8 @@ def test_a_hostile_file_name_and_hostile_values_do_no_harm(service: Service) -> 
     assert row["properties"]["Subject"] == "<script>alert(1)</script>"
     for path in ("/", f"/pushes/{row['id']}"):
         page = get(service.admin_url + path).body.decode()
-        assert "<script" not in page
+        assert page.count("<script") == 1
+        assert "<script>" not in page
         assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     answer = get(f"{service.admin_url}/api/v1/pushes/{row['id']}/documents/1")
     assert answer.status == 200

@@ -1,0 +1,99 @@
+"""The file of the search index: its tables, and who may make it anew.
+
+What is in it is derived from the inbox, so it is never migrated nor mended: one of another form, of another inbox, or
+one that is damaged is removed and filled again. It is not synced at every commit either; a power cut costs time alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+FORM = "1"  # of the tables below; another one in the file: it is made anew
+BUSY_SECONDS = 10.0
+
+_TABLES = """
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE entries (
+    n INTEGER PRIMARY KEY,          -- push_id.number_of: in the order of arrival
+    id TEXT NOT NULL UNIQUE,
+    at INTEGER NOT NULL,            -- microseconds since 1970
+    state TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    source TEXT NOT NULL,
+    source_key BLOB NOT NULL,       -- the address as 16 bytes (source_key)
+    account TEXT NOT NULL,          -- "": none
+    deviations INTEGER NOT NULL,
+    documents INTEGER NOT NULL,
+    document_bytes INTEGER NOT NULL,
+    raw_bytes INTEGER NOT NULL,
+    rules TEXT NOT NULL,            -- ids of the rules of its verdict, once each, with blanks between
+    said TEXT                       -- of refused input: what `words` was given, to take it back when it is judged again
+);
+CREATE INDEX by_state ON entries (state, n);
+CREATE INDEX by_kind ON entries (kind, n);
+CREATE INDEX by_source ON entries (source, n);
+CREATE INDEX by_account ON entries (account, n);
+CREATE INDEX by_deviations ON entries (n) WHERE deviations > 0;
+CREATE VIRTUAL TABLE words USING fts5(said, content='', tokenize="unicode61 remove_diacritics 2");
+CREATE TABLE hours (
+    hour INTEGER PRIMARY KEY,       -- hours since 1970
+    accepted INTEGER NOT NULL,
+    quarantined INTEGER NOT NULL,
+    documents INTEGER NOT NULL,
+    document_bytes INTEGER NOT NULL,
+    raw_bytes INTEGER NOT NULL
+);
+CREATE TABLE hour_rules (hour INTEGER, rule TEXT, pushes INTEGER NOT NULL, PRIMARY KEY (hour, rule)) WITHOUT ROWID;
+CREATE TABLE senders (
+    source TEXT PRIMARY KEY,
+    pushes INTEGER NOT NULL,
+    first_at INTEGER NOT NULL,
+    last_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE accounts (account TEXT PRIMARY KEY, pushes INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+
+class IndexFile:
+    """The file at a path, for one inbox."""
+
+    def __init__(self, path: Path, inbox_id: str):
+        self.path, self._inbox_id = path, inbox_id
+        try:
+            usable = path.exists() and self._is_ours()
+        except sqlite3.Error:
+            usable = False
+        if not usable:
+            self.make_anew()
+
+    def make_anew(self) -> None:
+        """Remove what is there, and make the tables, empty."""
+        for suffix in ("", "-wal", "-shm"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        # made here, since SQLite would leave it readable for everybody
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        with self.connection() as connection:
+            connection.execute("PRAGMA journal_mode = wal")
+            connection.executescript(_TABLES)
+            facts = [("form", FORM), ("inbox", self._inbox_id), ("followed", ""), ("settled", "")]
+            connection.executemany("INSERT INTO facts VALUES (?, ?)", facts)
+
+    @contextlib.contextmanager
+    def connection(self) -> Iterator[sqlite3.Connection]:
+        """One of its own; statements commit at once unless they begin a transaction. Errors: sqlite3.Error."""
+        connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+        try:
+            connection.execute("PRAGMA synchronous = OFF")
+            connection.row_factory = sqlite3.Row
+            yield connection
+        finally:
+            connection.close()
+
+    def _is_ours(self) -> bool:
+        with self.connection() as connection:
+            facts = dict(connection.execute("SELECT name, value FROM facts").fetchall())
+            return facts.get("form") == FORM and facts.get("inbox") == self._inbox_id

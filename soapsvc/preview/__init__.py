@@ -1,0 +1,1 @@
+"""Pages of PDF and TIFF documents as images, made in a process that may do nothing else."""

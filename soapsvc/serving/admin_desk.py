@@ -1,0 +1,60 @@
+"""What the admin pages are given: the index and who fills it, the exchanges, the contract, and who judges again."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import structlog
+
+from soapsvc.contract.wsdl_document import WsdlDocument
+from soapsvc.inbox.exchange_log import ExchangeLog
+from soapsvc.inbox.indexer import Indexer
+from soapsvc.inbox.search_index import SearchIndex
+from soapsvc.inbox.sql_store import SqlStore
+from soapsvc.intake.drop_reader import DropReader
+from soapsvc.judge import Judge
+from soapsvc.judging_again import judge_again
+from soapsvc.serving.contract_page import contract_in_force
+from soapsvc.settings import Settings
+from soapsvc.shipped import WSDL_FILE
+from soapsvc.web.desk import Desk, JudgedAgain
+
+log = structlog.get_logger()
+
+
+class AdminDesk:
+    """Opened with the admin listener, closed with it."""
+
+    def __init__(self, settings: Settings, wsdl: WsdlDocument, store: SqlStore, exchanges: ExchangeLog | None):
+        self._settings, self._wsdl, self._store, self._exchanges = settings, wsdl, store, exchanges
+        self._indexer: Indexer | None = None
+
+    def opened(self) -> Desk:
+        """Begin to follow the inbox. A disk on which there can be no index takes the search away, not the service."""
+        index = None
+        try:
+            index = SearchIndex(self._store.companion("index"), self._store.inbox_id)
+            self._indexer = Indexer(self._store, index, self._settings.search_text_bytes)
+            self._indexer.start()
+        except (OSError, sqlite3.Error) as cause:
+            log.warning("no search index", cause=str(cause))
+            index = None
+        judge = Judge(self._settings, self._wsdl)
+        reader = DropReader(self._settings, judge)
+
+        def again(push_id: str) -> JudgedAgain:
+            done = judge_again(self._store, judge, reader, push_id)
+            log.info("push judged again", id=push_id, outcome=done.outcome, of=done.of)
+            if self._indexer is not None:
+                try:
+                    self._indexer.look_again([push_id])
+                except sqlite3.Error as cause:
+                    log.warning("search index behind", cause=str(cause))
+            return JudgedAgain(done.push_id, done.outcome, done.of, done.refused_for)
+
+        contract = contract_in_force(self._wsdl, WsdlDocument.load(WSDL_FILE))
+        return Desk(index=index, exchanges=self._exchanges, contract=contract, judge_again=again)
+
+    def close(self) -> None:
+        if self._indexer is not None:
+            self._indexer.close()

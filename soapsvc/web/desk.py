@@ -1,0 +1,43 @@
+"""What the admin application is given beside the inbox; whatever is missing, its page says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from soapsvc.clock import Clock, utc_now
+from soapsvc.inbox.exchange_log import ExchangeLog
+from soapsvc.inbox.search_index import SearchIndex
+from soapsvc.web.contract_record import ContractInForce
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedAgain:
+    """What became of a push that was in quarantine.
+
+    outcome      accepted, redelivery, conflict or refused
+    of           id of the push that it is a redelivery of, or in conflict with; None for the others
+    refused_for  ids of the rules for which it stays in quarantine
+    """
+
+    push_id: str
+    outcome: str
+    of: str | None = None
+    refused_for: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The means of the pages.
+
+    index        None: nothing is searched, filtered or summed up
+    exchanges    None: none are kept (the setting exchanges_kept)
+    contract     the WSDL in force
+    judge_again  judges a push in quarantine by the settings in force. Errors: NoSuchPush, StoreUnavailable
+    """
+
+    index: SearchIndex | None = None
+    exchanges: ExchangeLog | None = None
+    contract: ContractInForce | None = None
+    judge_again: Callable[[str], JudgedAgain] | None = None
+    clock: Clock = utc_now

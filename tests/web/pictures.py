@@ -1,0 +1,102 @@
+"""`python -m tests.web.pictures`: the screenshots under docs/pictures/, of a receiver of its own with the samples in it.
+
+Takes each page in Chromium (Debian: chromium, chromium-driver), in light and dark: NAME.png and NAME-dark.png, and the
+inbox as a telephone shows it. Nothing else writes them, so they change when somebody means them to.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from PIL import Image
+
+from soapsvc.shipped import SAMPLES
+from tests.pushing import TEXT_XML, Service, get, post, running_service
+from tests.web.browser import Browser, browsing, missing
+
+PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
+WIDE, NARROW = (1280, 800), (360, 740)
+SETTINGS = 'trusted_proxies = ["127.0.0.1/32"]\n'
+_PROXY = {"X-Forwarded-Proto": "https", "X-SSL-Protocol": "TLSv1.3"}
+
+
+def main() -> int:
+    absent = missing()
+    if absent:
+        print(f"pictures: this {absent}", file=sys.stderr)
+        return 2
+    with (
+        tempfile.TemporaryDirectory(prefix="soapsvc-pictures-") as folder,
+        running_service(Path(folder) / "receiver", settings=SETTINGS) as service,
+        browsing(Path(folder) / "browser") as browser,
+    ):
+        _push_samples(service)
+        for name, path in _pages(service).items():
+            for dark in (False, True):
+                _take(browser, service, path, f"{name}{'-dark' if dark else ''}.png", WIDE, dark=dark)
+        _take(browser, service, "/", "inbox-narrow.png", NARROW, dark=False)
+    return 0
+
+
+def _push_samples(service: Service) -> None:
+    """Four jobs of each sample from four addresses, one again, and what is refused."""
+    for n in range(4):
+        for sample in sorted(SAMPLES.glob("*.xml")):
+            body = sample.read_bytes()
+            body = body.replace(b"10000", b"%d000" % (10 + n)) if b"UTF-16" not in body[:60] else body
+            _post(service, body, f"192.0.2.{7 + n}")
+    _post(service, (SAMPLES / "sampleReport.xml").read_bytes(), "192.0.2.7")
+    for sample in sorted((SAMPLES / "refused").glob("*.xml")):
+        _post(service, sample.read_bytes(), "198.51.100.9")
+    _post(service, (SAMPLES / "sampleReport.xml").read_bytes().replace(b"10000", b"15000"), "192.0.2.10")
+
+
+def _post(service: Service, body: bytes, source: str) -> None:
+    headers: Mapping[str, str] = {**TEXT_XML, **_PROXY, "X-Forwarded-For": source}
+    assert post(service.url, body, headers).status in (200, 500)
+
+
+def _pages(service: Service) -> dict[str, str]:
+    def asked(path: str) -> dict[str, list[dict[str, object]]]:
+        told: dict[str, list[dict[str, object]]] = json.loads(get(f"{service.admin_url}/api/v1/{path}").body)
+        return told
+
+    end = time.monotonic() + 30
+    while len(asked("pushes?source=198.51.100.9&limit=9")["pushes"]) < 5:  # the index is a moment behind
+        assert time.monotonic() < end, "the search index did not follow"
+        time.sleep(0.1)
+    rows = asked("pushes?limit=100")["pushes"]
+    accepted = [row for row in rows if row["state"] == "accepted"]
+    report = next(row for row in accepted if row["kind"] == "report" and int(str(row["raw_bytes"])) > 10_000)
+    fax = next(row for row in accepted if row["kind"] == "fax")
+    refused = next(row for row in rows if row["state"] == "quarantined" and row["documents"])
+    exchange = asked(f"exchanges?push={refused['id']}")["exchanges"][0]
+    return {
+        "inbox": "/", "push": f"/pushes/{report['id']}", "fax": f"/pushes/{fax['id']}",
+        "quarantined": f"/pushes/{refused['id']}", "raw": f"/pushes/{refused['id']}/raw", "wire": "/wire",
+        "exchange": f"/wire/{exchange['n']}", "overview": "/overview", "contract": "/contract",
+    }  # fmt: skip
+
+
+def _take(browser: Browser, service: Service, path: str, name: str, size: tuple[int, int], *, dark: bool) -> None:
+    browser.show(*size, dark=dark)
+    browser.go(service.admin_url + path)
+    whole = "return [...document.images].filter((one) => one.loading !== 'lazy').every((one) => one.complete)"
+    browser.until(lambda: browser.run(whole), "all of its images")
+    if browser.all(".leaves img"):
+        first = browser.one(".leaves img")
+        browser.until(lambda: browser.run("return arguments[0].naturalWidth", first), "the image of a page")
+    browser.picture(PICTURES / name)
+    with Image.open(PICTURES / name) as shot:
+        few = shot.convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    few.save(PICTURES / name, optimize=True)  # half of the bytes, and nothing that the eye misses
+    print(PICTURES / name)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
