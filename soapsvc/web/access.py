@@ -83,8 +83,8 @@ class Access:
         return refusal
 
     def _hold_token(self) -> None:
-        """A browser sends cookies by itself, so it must bring what only our pages know. A call of the API without a body
-        is no form."""
+        """A browser sends cookies by itself, so it must bring what only our pages know. A call of the API without a
+        body is no form."""
         bare = not request.content_length and request.path.startswith("/api/")
         if not request.cookies and (request.is_json or bare):
             return

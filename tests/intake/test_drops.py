@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from soapsvc.cli.judging_again import judge_again
 from soapsvc.errors import AlreadyTakenIn
 from soapsvc.intake.drop_reader import DropReader
 from soapsvc.judge import Judge
+from soapsvc.judging_again import judge_again
 from soapsvc.records import DropForm, InboxRow, PushState, Shared, TakenIn
 from tests.intake.conftest import Inbox, Place
 from tests.intake.mails import REPORT, mail, mail_with_envelope
