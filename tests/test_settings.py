@@ -12,7 +12,7 @@ from soapsvc.cli.settings_page import settings_page
 from soapsvc.errors import SettingsError
 from soapsvc.records import Conformance
 from soapsvc.settings import OwnSettings, Settings, load_settings
-from tests.pushing import soapsvc
+from tests.commands import soapsvc
 
 HASH = generate_password_hash("correct horse", method="pbkdf2:sha256:1")
 

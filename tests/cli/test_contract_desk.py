@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from soapsvc.shipped import WSDL_FILE
-from tests.cli.forked import forked
-from tests.pushing import Service, free_port, running_service, soapsvc
+from tests.commands import soapsvc
+from tests.pushing import Service, free_port, running_service
 
 TEXT = WSDL_FILE.read_text(encoding="utf-8")
 
@@ -26,7 +26,7 @@ def other(tmp_path: Path) -> Path:
 
 
 def test_verify_tells_each_rule_and_ends_well_for_the_shipped_file() -> None:
-    done = forked("contract", "verify")
+    done = soapsvc("contract", "verify")
     assert done.returncode == 0, done.stderr
     assert "R2706, R2723  pass" in done.stdout
     assert "not applicable" in done.stdout
@@ -35,11 +35,11 @@ def test_verify_tells_each_rule_and_ends_well_for_the_shipped_file() -> None:
 def test_verify_of_a_broken_file_is_exit_1_with_file_and_line(tmp_path: Path) -> None:
     path = tmp_path / "broken.wsdl"
     path.write_text(TEXT.replace('part="response_header" use="literal"', 'part="response_header" use="encoded"'))
-    done = forked("contract", "verify", str(path))
+    done = soapsvc("contract", "verify", str(path))
     line = next(n for n, text in enumerate(path.read_text().splitlines(), 1) if 'use="encoded"' in text)
     assert done.returncode == 1
     assert f"broken.wsdl, line {line}" in done.stdout
-    told = json.loads(forked("contract", "verify", str(path), "--json").stdout)
+    told = json.loads(soapsvc("contract", "verify", str(path), "--json").stdout)
     failed = {rule["rule"]: rule for rule in told["rules"] if rule["outcome"] == "fail"}
     assert failed["R2706, R2723"]["breaches"] == [
         {"file": "broken.wsdl", "line": line, "found": 'use="encoded" on soap:header'}
@@ -56,7 +56,7 @@ def test_diff_names_each_difference_with_its_class_and_lines(other: Path) -> Non
 
 
 def test_diff_json_is_the_object_that_programs_rely_on(other: Path) -> None:
-    told = json.loads(forked("contract", "diff", "shipped", str(other), "--json").stdout)
+    told = json.loads(soapsvc("contract", "diff", "shipped", str(other), "--json").stdout)
     assert {name: told[name] for name in ("messages", "contract", "old_valid_under_new", "new_valid_under_old")} == {
         "messages": "breaking", "contract": "breaking", "old_valid_under_new": False, "new_valid_under_old": False,
     }  # fmt: skip
@@ -68,7 +68,7 @@ def test_diff_json_is_the_object_that_programs_rely_on(other: Path) -> None:
 def test_diff_tells_a_style_that_is_not_served_instead_of_refusing_it(tmp_path: Path) -> None:
     rpc = tmp_path / "rpc.wsdl"
     rpc.write_text(TEXT.replace('style="document"', 'style="rpc"'))
-    done = forked("contract", "diff", "shipped", str(rpc), "--json")
+    done = soapsvc("contract", "diff", "shipped", str(rpc), "--json")
     assert done.returncode == 1, done.stderr
     (difference,) = json.loads(done.stdout)["differences"]
     assert (difference["what"], difference["class"]) == ("style: document -> rpc", "breaking")
@@ -79,7 +79,7 @@ def test_diff_of_noise_is_identical_and_exit_0(tmp_path: Path) -> None:
     noisy.write_text(
         TEXT.replace("tns:", "v:").replace("xmlns:tns", "xmlns:v").replace("receiver.example.com", "x.example")
     )
-    done = forked("contract", "diff", "shipped", str(noisy), "--json")
+    done = soapsvc("contract", "diff", "shipped", str(noisy), "--json")
     assert done.returncode == 0
     assert json.loads(done.stdout)["contract"] == "identical"
     assert json.loads(done.stdout)["differences"] == []
@@ -88,7 +88,7 @@ def test_diff_of_noise_is_identical_and_exit_0(tmp_path: Path) -> None:
 def test_the_page_holds_what_the_text_holds(other: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     hostile = other.rename(tmp_path / "<script>.wsdl")
-    forked("contract", "diff", "shipped", str(hostile), "--html", str(page))
+    soapsvc("contract", "diff", "shipped", str(hostile), "--html", str(page))
     text = page.read_text()
     assert "renamed: XDN -&gt; Domain" in text
     assert "<script>" not in text
@@ -103,18 +103,18 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Service:
 def test_what_the_running_receiver_serves_is_what_is_shipped(service: Service, tmp_path: Path) -> None:
     config = tmp_path / "soapsvc.toml"
     config.write_text(f'listen = "{service.url.removeprefix("http://").removesuffix("/push")}"\n')
-    done = forked("contract", "diff", "served", "shipped", "--config", str(config), "--json")
+    done = soapsvc("contract", "diff", "served", "shipped", "--config", str(config), "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["contract"] == "identical"
-    assert forked("contract", "verify", f"{service.url}?wsdl").returncode == 0
+    assert soapsvc("contract", "verify", f"{service.url}?wsdl").returncode == 0
 
 
 def test_a_url_that_nobody_answers_is_a_sentence() -> None:
-    done = forked("contract", "verify", f"http://127.0.0.1:{free_port()}/push?wsdl")
+    done = soapsvc("contract", "verify", f"http://127.0.0.1:{free_port()}/push?wsdl")
     assert done.returncode == 3
     assert done.stderr.endswith("cannot be read: nobody answers; is the receiver running?\n")
 
 
 def test_a_url_that_has_no_wsdl_is_a_sentence(service: Service) -> None:
-    done = forked("contract", "diff", "shipped", f"{service.url}s")
+    done = soapsvc("contract", "diff", "shipped", f"{service.url}s")
     assert (done.returncode, "HTTP 404" in done.stderr) == (3, True)

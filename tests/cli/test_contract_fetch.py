@@ -12,7 +12,8 @@ import pytest
 
 from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.shipped import WSDL_FILE
-from tests.pushing import running_service, soapsvc
+from tests.commands import soapsvc
+from tests.pushing import running_service
 
 TEXT = WSDL_FILE.read_text(encoding="utf-8")
 XS = 'xmlns:xs="http://www.w3.org/2001/XMLSchema"'

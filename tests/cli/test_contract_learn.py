@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from soapsvc.shipped import WSDL_FILE
-from tests.cli.forked import forked
-from tests.pushing import ENVELOPE, listed, post, running_service, soapsvc
+from tests.commands import soapsvc
+from tests.pushing import ENVELOPE, listed, post, running_service
 
 OBSERVE = 'conformance = "observe"\n'
 HEADER = "http://premconn.premiereconnect.com/2007/02"
@@ -74,12 +74,12 @@ def test_the_proposal_takes_under_strict_what_was_observed(tmp_path: Path) -> No
         assert bool(one["deviations"]) is (one["outcome"] == "contradicted")
     assert all(sorted(edit["pushes"]) == ids for edit in told["edits"])
 
-    assert forked("contract", "verify", str(proposal)).returncode == 0
+    assert soapsvc("contract", "verify", str(proposal)).returncode == 0
     with running_service(tmp_path / "strict", "--wsdl", str(proposal)) as strict:
         for message in messages:
             answer = post(strict.url, message)
             assert answer.acknowledged, answer.body
-    again = forked("contract", "learn", "--inbox", strict.inbox, "--wsdl", str(proposal))
+    again = soapsvc("contract", "learn", "--inbox", strict.inbox, "--wsdl", str(proposal))
     assert again.returncode == 0, again.stdout
 
 
@@ -94,7 +94,7 @@ def inbox(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def learn(inbox: str, *words: str) -> Any:
-    return forked("contract", "learn", "--inbox", inbox, *words)
+    return soapsvc("contract", "learn", "--inbox", inbox, *words)
 
 
 def test_quarantined_pushes_are_traffic_and_what_is_not_xml_is_counted(inbox: str) -> None:

@@ -17,8 +17,8 @@ from soapsvc.inbox.outbox_writes import Settlement
 from soapsvc.inbox.sql_store import open_store
 from soapsvc.states import CANCELLED, DEAD_LETTER, DELIVERED, PENDING, Move
 from tests.cli.conftest import FIRST, MIB, Inbox
+from tests.commands import soapsvc
 from tests.inbox.outbox_promises import claimed, delivered, states
-from tests.pushing import soapsvc
 
 SETTINGS = """
 [[delivery]]

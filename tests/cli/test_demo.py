@@ -12,7 +12,8 @@ import pytest
 
 from soapsvc.shipped import SAMPLES
 from tests.cli.test_password import read_until
-from tests.pushing import get, soapsvc
+from tests.commands import soapsvc
+from tests.pushing import get
 
 
 def test_once_shows_every_sample_and_ends_well(tmp_path: Path) -> None:

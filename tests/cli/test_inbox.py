@@ -20,7 +20,7 @@ from soapsvc.cli.inbox import still_stored
 from soapsvc.records import JobId
 from tests.cli.conftest import EVIL, REPORT, Inbox
 from tests.cli.test_password import read_until
-from tests.pushing import soapsvc
+from tests.commands import soapsvc
 
 STABLE = {
     "id", "received_at", "state", "kind", "job", "source_ip", "redeliveries", "deviations", "properties", "documents",

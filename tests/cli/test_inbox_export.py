@@ -10,7 +10,7 @@ import pytest
 
 from soapsvc.inbox_export import DirectoryExport
 from tests.cli.conftest import EVIL, REPORT, Inbox
-from tests.pushing import soapsvc
+from tests.commands import soapsvc
 
 
 def export(inbox: Inbox, *words: str, code: int = 0) -> str:

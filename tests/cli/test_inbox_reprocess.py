@@ -12,7 +12,8 @@ import pytest
 from soapsvc.records import PushState
 from soapsvc.shipped import WSDL_FILE
 from tests.cli.conftest import REPORT, Inbox
-from tests.pushing import envelope, listed, soapsvc
+from tests.commands import soapsvc
+from tests.pushing import envelope, listed
 
 UTF_8 = "text/xml; charset=utf-8"
 WITH_EXTRA = envelope(42, REPORT).replace(b"<DocType>", b"<Extra/><DocType>")  # refused unless under observe

@@ -12,7 +12,7 @@ from pathlib import Path
 from werkzeug.security import check_password_hash
 
 from soapsvc.settings import load_settings
-from tests.pushing import soapsvc
+from tests.commands import soapsvc
 
 
 def test_a_password_piped_in_becomes_a_hash_that_the_settings_take(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from werkzeug.security import generate_password_hash
 
 from soapsvc.cli.push import is_envelope
 from soapsvc.shipped import SAMPLES
-from tests.pushing import Service, envelope, free_port, listed, running_service, soapsvc
+from tests.commands import soapsvc
+from tests.pushing import Service, envelope, free_port, listed, running_service
 
 REPORT = "reference,status\r\nINV-1,Sent\r\n"
 

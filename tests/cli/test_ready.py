@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.pushing import free_port, running_service, soapsvc
+from tests.commands import soapsvc
+from tests.pushing import free_port, running_service
 
 
 def test_a_running_receiver_is_ready(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from soapsvc.contract.compiled_schema import CompiledSchema
 from soapsvc.errors import ContractError
-from tests.cli.forked import forked
+from tests.commands import soapsvc
 from tests.contract.reading import a_wsdl, schema
 
 PUSH = """
@@ -48,7 +48,7 @@ def test_the_refusal_names_file_and_line(tmp_path: Path, fault: str) -> None:
 @pytest.mark.parametrize("fault", ["a circular simple type", "a built-in type that is not there"])
 def test_the_command_line_refuses_it_too(tmp_path: Path, command: str, fault: str) -> None:
     path = a_wsdl(tmp_path, schema(PUSH + FAULTS[fault])).path
-    done = forked("contract", command, *(("--wsdl", str(path)) if command == "show" else (str(path),)))
+    done = soapsvc("contract", command, *(("--wsdl", str(path)) if command == "show" else (str(path),)))
     assert (done.returncode, done.stdout) == (2, "")
     assert f"{path}, line " in done.stderr
 

@@ -18,10 +18,11 @@ from soapsvc.inbox import server_database
 from soapsvc.inbox.content_files import ORPHAN_AGE_SECONDS
 from soapsvc.inbox.sql_store import SqlStore, open_store
 from soapsvc.spool import Content
+from tests.commands import soapsvc
 from tests.inbox.conftest import opening
 from tests.inbox.making import LARGE, STRICT, OpenStore, all_ids, assert_whole, push, refused
 from tests.postgres import USER, PostgresServer, running_server
-from tests.pushing import free_port, soapsvc
+from tests.pushing import free_port
 
 SENDER_SECONDS = 15.0  # after which the vendor's sender gives up
 

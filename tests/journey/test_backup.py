@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.pushing import free_port, listed, post, running_service, soapsvc
+from tests.commands import soapsvc
+from tests.pushing import free_port, listed, post, running_service
 from tests.targets.servers import SECRET, ftp_server, mail_server
 
 REPORT = "reference,status\r\nINV-1,Größe\r\n".encode()

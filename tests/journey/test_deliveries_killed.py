@@ -13,7 +13,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.pushing import envelope, listed, post, soapsvc, start_service
+from tests.commands import soapsvc
+from tests.pushing import envelope, listed, post, start_service
 from tests.targets.servers import http_server
 
 PUSHES = int(os.environ.get("TEST_DELIVERED_PUSHES", "24"))

@@ -11,7 +11,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.pushing import envelope, get, listed, post, running_service, soapsvc
+from tests.commands import soapsvc
+from tests.pushing import envelope, get, listed, post, running_service
 
 REPORT = b"reference,status\nINV-1,Sent\n"
 LARGE = 300_000  # over the size at which a document gets a file of its own

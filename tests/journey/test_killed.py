@@ -10,7 +10,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.pushing import envelope, listed, post, soapsvc, start_service
+from tests.commands import soapsvc
+from tests.pushing import envelope, listed, post, start_service
 
 KILLS = int(os.environ.get("TEST_KILLS", "8"))
 SENDERS = 6

@@ -11,7 +11,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.pushing import ACKNOWLEDGEMENT, envelope, get, listed, post, running_service, soapsvc
+from tests.commands import soapsvc
+from tests.pushing import ACKNOWLEDGEMENT, envelope, get, listed, post, running_service
 
 REPORT = b"reference,status\nINV-1,Sent\n"
 LARGE = 300_000  # over the size at which a document gets a file of its own
@@ -46,7 +47,7 @@ def test_a_push_that_strict_refused_is_accepted_under_observe_and_its_sender_lea
         (earlier,) = told["history"]
         assert (earlier["at"], earlier["conformance"]) == (kept["received_at"], "strict")
         assert [one["rule"] for one in earlier["refused_for"]] == ["XSD-004"]
-        assert b"Earlier verdicts" in get(f"{service.admin_url}/pushes/{kept['id']}").body
+        assert b"earlier verdict: 1 deviation" in get(f"{service.admin_url}/pushes/{kept['id']}").body
         assert json.loads(get(f"{service.admin_url}/api/v1/stats").body)["quarantine_bytes"] == 0
 
     with running_service(tmp_path, "--conformance", "observe") as service:

@@ -12,7 +12,8 @@ import pytest
 import zeep
 
 from soapsvc.contract.wsdl_document import WsdlDocument
-from tests.pushing import Service, get, running_service, soapsvc
+from tests.commands import soapsvc
+from tests.pushing import Service, get, running_service
 
 MOVED = Path(__file__).parent.parent / "vendors" / "moved.wsdl"
 COMMON = "{http://premconn.premiereconnect.com/2007/02}"

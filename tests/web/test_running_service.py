@@ -16,7 +16,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.security import generate_password_hash
 
-from tests.pushing import TEXT_XML, Service, envelope, get, post, running_service, soapsvc
+from tests.commands import soapsvc
+from tests.pushing import TEXT_XML, Service, envelope, get, post, running_service
 
 PASSWORDS = ("hunter2-in-the-header", "hunter3-in-the-body", "hunter4-by-wsse", "hunter5-by-http")
 AUTHENTICATION = f"""
