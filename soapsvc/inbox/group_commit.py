@@ -40,7 +40,8 @@ class _Waiting:
     """A request that waits for its commit.
 
     work     what it wants done; a NewPush: wants to be stored
-    order    works of one transaction run in this order, so that two nodes lock the same rows in the same order
+    order    works of one transaction run in this order, so that two nodes lock the same rows in the same order; "":
+             before all pushes
     outcome  what came of it, an exception included; None: nothing yet
     wake     held until there is an outcome, or until the thread that waits is to write
     """
@@ -196,11 +197,17 @@ class GroupCommit:
                 waiting.end(outcome)
 
     def _outcomes(self, connection: Connection, gathered: list[_Waiting]) -> list[Any]:
-        """What each brought, in their order: its result, or the exception that undid it alone."""
+        """What each brought, in their order: its result, or the exception that undid it alone.
+
+        Two nodes lock in the same order: the quarantine, which works without an order are about, then new keys, then
+        pushes that are stored.
+        """
+        early = [w.work for w in gathered if not w.order and not isinstance(w.work, NewPush)]
+        quarantine = [_in_savepoint(connection, work) for work in early]
         stored = iter(self._stored(connection, [w.work for w in gathered if isinstance(w.work, NewPush)]))
-        return [
+        return quarantine + [
             next(stored) if isinstance(waiting.work, NewPush) else _in_savepoint(connection, waiting.work)
-            for waiting in gathered
+            for waiting in gathered[len(quarantine) :]
         ]
 
     def _stored(self, connection: Connection, pushes: list[NewPush]) -> list[Any]:

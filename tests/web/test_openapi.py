@@ -29,7 +29,7 @@ from tests.inbox.making import STRICT, arrival, push, refused
 from tests.inbox.test_exchange_log import exchange
 from tests.web.looking import CONTRACT
 
-EXAMPLES = int(os.environ.get("SOAPSVC_TEST_API_EXAMPLES", "2"))
+EXAMPLES = int(os.environ.get("TEST_API_EXAMPLES", "2"))
 SAID_IN_WORDS = {"since": "2026-11-23", "until": "2026-11-24T12:00:00Z", "source": "192.0.2.0/24"}
 """Texts whose form no JSON schema says; test_api.py holds what is wrong of them."""
 _WSDL = WsdlDocument.load(WSDL_FILE)

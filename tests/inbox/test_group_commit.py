@@ -1,0 +1,54 @@
+"""The order in which works of one transaction are done. What is promised of it all: promises.py, on both stores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from threading import Event, Thread
+
+from sqlalchemy import Connection, create_engine
+
+from soapsvc.inbox.group_commit import GroupCommit
+from soapsvc.inbox.push_rows import NewPush, accepted_push
+from soapsvc.records import Accepted
+from tests.inbox.making import NOON, STRICT, push
+
+
+def test_the_quarantine_is_locked_before_keys_and_keys_before_stored_pushes(tmp_path: Path) -> None:
+    """Two machines that lock in another order wait for each other."""
+    done: list[str] = []
+    begun, go_on = Event(), Event()
+
+    def store_all(_connection: Connection, pushes: Sequence[NewPush]) -> list[Accepted]:
+        done.append(f"{len(pushes)} keys")
+        return [Accepted(new.id, NOON, None) for new in pushes]
+
+    def hold(_connection: Connection) -> None:
+        begun.set()
+        assert go_on.wait(60)
+
+    engine = create_engine(f"sqlite:///{tmp_path}/any.db", connect_args={"check_same_thread": False})
+    writer = GroupCommit(store_all, lambda: None, engine.connect, lambda _connection: None)
+    first = Thread(target=writer.commit, args=(hold,))
+    first.start()
+    assert begun.wait(60)
+
+    def noting(what: str) -> Callable[[Connection], None]:
+        return lambda _connection: done.append(what)
+
+    waiting = [
+        Thread(target=writer.commit, args=(noting("stored push"), "a key")),
+        Thread(target=writer.store, args=(accepted_push(push(1), STRICT),)),
+        Thread(target=writer.commit, args=(noting("quarantine"),)),
+        Thread(target=writer.store, args=(accepted_push(push(2), STRICT),)),
+    ]
+    for number, thread in enumerate(waiting, 1):
+        thread.start()
+        while len(writer._waiting) < number:
+            pass
+    go_on.set()
+    for thread in [first, *waiting]:
+        thread.join(60)
+    writer.close()
+    engine.dispose()
+    assert done == ["quarantine", "2 keys", "stored push"]
