@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.postgres import PostgresServer, running_server
+
 IN_CI = os.environ.get("CI") == "true"
 PRIVILEGE = "needs a privilege"
 """How the reason begins for which a test may skip in CI too: nothing that is installed gives it."""
@@ -54,3 +56,10 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
 def checkout() -> Path:
     """The top of the checkout that the tests run in."""
     return Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A server for all tests that neither stop nor change it."""
+    with running_server() as one:
+        yield one

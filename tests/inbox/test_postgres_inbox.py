@@ -26,21 +26,15 @@ from tests.inbox.conftest import opening
 from tests.inbox.kept_promises import KeptPromises
 from tests.inbox.making import LARGE, STRICT, OpenStore, assert_whole, push
 from tests.inbox.promises import InboxPromises
-from tests.postgres import PostgresServer, running_server
+from tests.postgres import PostgresServer
 
 LATER = ORPHAN_AGE_SECONDS + 60.0
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    with running_server() as one:
-        yield one
-
-
 @pytest.fixture
-def database(server: PostgresServer) -> str:
+def database(postgres: PostgresServer) -> str:
     """Name of a database of the test's own."""
-    return server.database()
+    return postgres.database()
 
 
 @pytest.fixture
@@ -50,8 +44,8 @@ def documents() -> str | None:
 
 
 @pytest.fixture
-def open_inbox(server: PostgresServer, database: str, documents: str | None, tmp_path: Path) -> Iterator[OpenStore]:
-    yield from opening(f"{server.url}/{database}", spool=tmp_path / "spool", documents=documents)
+def open_inbox(postgres: PostgresServer, database: str, documents: str | None, tmp_path: Path) -> Iterator[OpenStore]:
+    yield from opening(f"{postgres.url}/{database}", spool=tmp_path / "spool", documents=documents)
 
 
 class PlacePromises:
@@ -132,21 +126,21 @@ def is_no_partition(_object: object, name: str | None, *_: object) -> bool:
 
 class TestDocumentsInTheDatabase(InboxPromises, KeptPromises, PlacePromises):
     def test_the_migrations_make_the_tables_that_the_code_uses(
-        self, open_inbox: OpenStore, server: PostgresServer, database: str
+        self, open_inbox: OpenStore, postgres: PostgresServer, database: str
     ) -> None:
         open_inbox()
-        engine = create_engine(f"{server.url}/{database}")
+        engine = create_engine(f"{postgres.url}/{database}")
         with engine.connect() as connection:
             context = MigrationContext.configure(connection, opts={"include_object": is_no_partition})
             assert compare_metadata(context, METADATA) == []
         engine.dispose()
 
     def test_a_piece_that_was_altered_is_not_handed_out(
-        self, open_inbox: OpenStore, server: PostgresServer, database: str
+        self, open_inbox: OpenStore, postgres: PostgresServer, database: str
     ) -> None:
         store, sent = open_inbox(), push(document=os.urandom(2 * PIECE_BYTES + 3))
         accepted = store.accept(sent, STRICT)
-        server.sql(
+        postgres.sql(
             "UPDATE content_pieces SET piece = set_byte(piece, 1, 255 - get_byte(piece, 1)) WHERE n = 1", database
         )
         with (
@@ -155,10 +149,10 @@ class TestDocumentsInTheDatabase(InboxPromises, KeptPromises, PlacePromises):
         ):
             stream.read()
 
-    def test_no_piece_is_compressed(self, open_inbox: OpenStore, server: PostgresServer, database: str) -> None:
+    def test_no_piece_is_compressed(self, open_inbox: OpenStore, postgres: PostgresServer, database: str) -> None:
         open_inbox()
         which = "attrelid = 'content_pieces'::regclass AND attname = 'piece'"
-        assert server.sql(f"SELECT attstorage::text FROM pg_attribute WHERE {which}", database) == [("e",)]
+        assert postgres.sql(f"SELECT attstorage::text FROM pg_attribute WHERE {which}", database) == [("e",)]
 
 
 class TestDocumentsInASharedDirectory(InboxPromises, KeptPromises, PlacePromises):
@@ -167,10 +161,10 @@ class TestDocumentsInASharedDirectory(InboxPromises, KeptPromises, PlacePromises
         return f"file://{tmp_path}/docu%20ments"
 
     def test_those_of_another_inbox_are_refused(
-        self, open_inbox: OpenStore, server: PostgresServer, documents: str, tmp_path: Path
+        self, open_inbox: OpenStore, postgres: PostgresServer, documents: str, tmp_path: Path
     ) -> None:
         open_inbox().accept(push(document=os.urandom(LARGE)), STRICT)
-        for other in opening(f"{server.url}/{server.database()}", documents=documents, spool=tmp_path / "other"):
+        for other in opening(f"{postgres.url}/{postgres.database()}", documents=documents, spool=tmp_path / "other"):
             with pytest.raises(StoreError, match="holds documents of another inbox"):
                 other()
         assert len(list((tmp_path / "docu ments").glob("*/*"))) == 1

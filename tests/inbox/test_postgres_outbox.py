@@ -16,31 +16,25 @@ from soapsvc.inbox.partitions import partition_name, week_of
 from tests.inbox.conftest import opening
 from tests.inbox.making import LARGE, NOON, STRICT, OpenStore, all_ids, arrival, assert_whole, push, refused
 from tests.inbox.outbox_promises import OutboxPromises, Watch, delivered, to
-from tests.postgres import PostgresServer, running_server
+from tests.postgres import PostgresServer
 
 WEEK = 7 * 86400.0
 RETENTION = RetentionSettings(accepted=Bounds(days=30), quarantined=Bounds(days=30))
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    with running_server() as one:
-        yield one
+@pytest.fixture
+def database(postgres: PostgresServer) -> str:
+    return postgres.database()
 
 
 @pytest.fixture
-def database(server: PostgresServer) -> str:
-    return server.database()
-
-
-@pytest.fixture
-def open_inbox(server: PostgresServer, database: str, tmp_path: Path) -> Iterator[OpenStore]:
-    yield from opening(f"{server.url}/{database}", spool=tmp_path / "spool")
+def open_inbox(postgres: PostgresServer, database: str, tmp_path: Path) -> Iterator[OpenStore]:
+    yield from opening(f"{postgres.url}/{database}", spool=tmp_path / "spool")
 
 
 class TestPostgresOutbox(OutboxPromises):
     def test_a_week_of_which_nothing_stays_is_dropped_with_its_partitions(
-        self, open_inbox: OpenStore, server: PostgresServer, database: str
+        self, open_inbox: OpenStore, postgres: PostgresServer, database: str
     ) -> None:
         watch = Watch(NOON)
         store = open_inbox(route=to("a"), clock=watch)
@@ -57,28 +51,28 @@ class TestPostgresOutbox(OutboxPromises):
         partitions = {
             partition_name(table, week_of(NOON)) for table in ("pushes", "deliveries", "attempts", "contents")
         }
-        made = {row[0] for row in server.sql("SELECT relname FROM pg_class WHERE relkind = 'r'", database)}
+        made = {row[0] for row in postgres.sql("SELECT relname FROM pg_class WHERE relkind = 'r'", database)}
         assert partitions <= made
 
         store.retention.hold(kept.id, "later")
         done = store.retention.apply(RETENTION)
 
         assert (done.pushes, done.weeks) == (5, 1)
-        left = {row[0] for row in server.sql("SELECT relname FROM pg_class WHERE relkind = 'r'", database)}
+        left = {row[0] for row in postgres.sql("SELECT relname FROM pg_class WHERE relkind = 'r'", database)}
         assert partitions & left == set()
         assert all_ids(store) == [kept.id]
         stats = store.stats()
         assert (stats.accepted, stats.documents, stats.redeliveries) == (1, 1, 0)
         assert (stats.quarantined, stats.quarantine_bytes) == (0, 0)
         assert_whole(store, kept, later)
-        assert server.sql("SELECT count(*) FROM keys", database) == [(1,)]
+        assert postgres.sql("SELECT count(*) FROM keys", database) == [(1,)]
         assert store.sweep(time.time() + 10**9) >= 0
-        assert server.sql("SELECT count(DISTINCT file_id) FROM content_pieces", database) == [(1,)]
+        assert postgres.sql("SELECT count(DISTINCT file_id) FROM content_pieces", database) == [(1,)]
         assert not store.accept(week[0], STRICT).redelivery, "into the rest, as a push of its own"
         assert ORPHAN_AGE_SECONDS > 0
 
     def test_a_week_with_something_that_stays_is_cleared_row_by_row(
-        self, open_inbox: OpenStore, server: PostgresServer, database: str
+        self, open_inbox: OpenStore, postgres: PostgresServer, database: str
     ) -> None:
         watch = Watch(NOON)
         store = open_inbox(clock=watch)
@@ -92,7 +86,7 @@ class TestPostgresOutbox(OutboxPromises):
         assert store.retention.apply(RETENTION).weeks == 1
 
     def test_a_reader_who_takes_long_keeps_a_week_and_nobody_waits_for_it(
-        self, open_inbox: OpenStore, server: PostgresServer, database: str
+        self, open_inbox: OpenStore, postgres: PostgresServer, database: str
     ) -> None:
         import psycopg
 
@@ -100,7 +94,7 @@ class TestPostgresOutbox(OutboxPromises):
         store = open_inbox(clock=watch)
         store.accept(push(1), STRICT)
         watch.now = NOON + timedelta(days=60)
-        with psycopg.connect(f"{server.url}/{database}".replace("+psycopg", "")) as reader:
+        with psycopg.connect(f"{postgres.url}/{database}".replace("+psycopg", "")) as reader:
             reader.execute("SELECT count(*) FROM pushes")
             began = time.monotonic()
             done = store.retention.apply(RETENTION)

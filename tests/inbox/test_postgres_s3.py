@@ -14,10 +14,10 @@ from tests.inbox.conftest import opening
 from tests.inbox.kept_promises import KeptPromises
 from tests.inbox.making import LARGE, STRICT, OpenStore, push
 from tests.inbox.promises import InboxPromises
-from tests.inbox.test_postgres_inbox import PlacePromises, database, open_inbox, server
+from tests.inbox.test_postgres_inbox import PlacePromises, database, open_inbox
 from tests.postgres import PostgresServer
 
-__all__ = ["database", "open_inbox", "server"]  # fixtures
+__all__ = ["database", "open_inbox"]  # fixtures
 _BUCKETS = count()
 
 
@@ -50,10 +50,10 @@ class TestDocumentsInS3(InboxPromises, KeptPromises, PlacePromises):
         return f"s3://{bucket}/in/box"
 
     def test_those_of_another_inbox_are_refused(
-        self, open_inbox: OpenStore, server: PostgresServer, documents: str, tmp_path: Path
+        self, open_inbox: OpenStore, postgres: PostgresServer, documents: str, tmp_path: Path
     ) -> None:
         open_inbox().accept(push(document=os.urandom(LARGE)), STRICT)
-        for other in opening(f"{server.url}/{server.database()}", documents=documents, spool=tmp_path / "other"):
+        for other in opening(f"{postgres.url}/{postgres.database()}", documents=documents, spool=tmp_path / "other"):
             with pytest.raises(StoreError, match="holds documents of another inbox"):
                 other()
 

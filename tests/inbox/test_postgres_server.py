@@ -35,7 +35,7 @@ def server() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 def database(server: PostgresServer) -> str:
-    return server.database()
+    return server.empty_database()
 
 
 @pytest.fixture

@@ -13,20 +13,19 @@ from soapsvc.records import Shared
 from tests.intake.conftest import MIB, Inbox, Place
 from tests.intake.mails import REPORT
 from tests.intake.test_drops import accepted, drop_alone, drop_of_ours
-from tests.postgres import running_server
+from tests.postgres import PostgresServer
 from tests.pushing import envelope
 
 LARGE = 300_000
 
 
 @pytest.fixture
-def inbox(tmp_path: Path, wsdl: WsdlDocument) -> Iterator[Inbox]:
-    with running_server() as server:
-        url = f"{server.url}/{server.database()}"
-        room = {"quarantine_max_bytes": 4 * MIB, "quarantine_max_bytes_per_source": 4 * MIB}
-        store = open_store(url, spool=tmp_path / "spool", **room)
-        yield Inbox(url, store, wsdl)
-        store.close()
+def inbox(postgres: PostgresServer, tmp_path: Path, wsdl: WsdlDocument) -> Iterator[Inbox]:
+    url = f"{postgres.url}/{postgres.database()}"
+    room = {"quarantine_max_bytes": 4 * MIB, "quarantine_max_bytes_per_source": 4 * MIB}
+    store = open_store(url, spool=tmp_path / "spool", **room)
+    yield Inbox(url, store, wsdl)
+    store.close()
 
 
 def test_it_keeps_there_what_it_keeps_in_sqlite(inbox: Inbox, tmp_path: Path) -> None:

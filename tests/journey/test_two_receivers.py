@@ -7,26 +7,17 @@ import itertools
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from tests.postgres import PostgresServer, running_server
+from tests.postgres import PostgresServer
 from tests.pushing import envelope, listed, post, start_service
 
 SENDERS = 8
 LARGE = 300_000
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    with running_server() as one:
-        yield one
-
-
-def test_two_receivers_store_each_push_once_and_one_of_them_may_die(server: PostgresServer, tmp_path: Path) -> None:
-    inbox = f"{server.url}/{server.database()}"
+def test_two_receivers_store_each_push_once_and_one_of_them_may_die(postgres: PostgresServer, tmp_path: Path) -> None:
+    inbox = f"{postgres.url}/{postgres.database()}"
     services = [
         start_service(tmp_path / name, "--inbox", inbox, settings=f'spool = "{tmp_path / name / "spool"}"\n')
         for name in ("one", "two")
