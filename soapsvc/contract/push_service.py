@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from soapsvc.contract.answer_names import Renaming
 from soapsvc.contract.answer_template import AnswerTemplate
 from soapsvc.contract.class_generator import generate, method_names, service_names
 from soapsvc.contract.schema_check import AnswerDeviates, SchemaCheck
+from soapsvc.contract.schema_components import XS_STRING
 from soapsvc.contract.wsdl_document import Operation, WsdlDocument
 from soapsvc.contract.xml_files import line_of
 from soapsvc.errors import ContractError
@@ -29,6 +31,7 @@ from soapsvc.namespaces import SOAP11_ENVELOPE, qname
 from soapsvc.records import Accepted, Push, Verdict
 
 Accept = Callable[[Push, Verdict], Accepted]
+_PLAIN = re.compile(r"[ -~]+")
 _UNFIT = (AnswerDeviates, ValueError)  # ValueError: characters that XML does not have
 _TRIAL = Accepted("1k0z12ct1vsspsqchwyj", datetime(2012, 11, 4, 13, 20, 1, 31000, UTC), None)
 """What a store says, in the form that it has: an acknowledgement made of it can be made of any other, but for the
@@ -48,6 +51,7 @@ class PushService:
     def __init__(self, wsdl: WsdlDocument, accept: Accept):
         self._wsdl, self._accept = wsdl, accept
         self._check = SchemaCheck(wsdl)
+        self._any_submit_id = _is_any_text("submitid", wsdl)
         self._operations = {operation.input_element: operation for operation in reversed(wsdl.operations)}
         self._methods: dict[tuple[str, str], _Method] = {}
         self._servers = self._applications()
@@ -72,7 +76,7 @@ class PushService:
         expected = Accepted(_TRIAL.id, push.arrival.received_at, push.submit_id)  # unless it was stored before
         prepared = b""
         fits = True
-        if push.submit_id is not None:
+        if push.submit_id is not None and not self._holds(push.submit_id):
             try:
                 prepared = self._acknowledgement(operation, expected)
             except _UNFIT:
@@ -99,10 +103,14 @@ class PushService:
         if template is None or accepted.submit_id == "":
             return self._call(operation, None, lambda: accepted)
         answer = template.filled(accepted)
-        if answer != valid:
+        if answer != valid and not self._holds(accepted.submit_id):
             for element in _in_body(answer):
                 self._check.check_answer(element)
         return answer
+
+    def _holds(self, submit_id: str | None) -> bool:
+        """Whether it is known without a look that an acknowledgement can hold it: all the rest of it was tried."""
+        return submit_id is None or (self._any_submit_id and _PLAIN.fullmatch(submit_id) is not None)
 
     def _call(self, operation: Operation, push: Push | None, accept: Callable[[], Accepted]) -> bytes:
         """The acknowledgement by the whole of Spyne's way."""
@@ -230,6 +238,15 @@ class _Method:
         """What `accept` says. Errors: whatever it raises."""
         accepted: Accepted = self._descriptor.function(SimpleNamespace(udc=accept, app=self._app), push)
         return accepted
+
+
+def _is_any_text(name: str, wsdl: WsdlDocument) -> bool:
+    """Whether all that is declared under this name, letter case aside, is an element of type xs:string: any text."""
+    declared = [element for element in wsdl.schema.every_element() if element.local_name.lower() == name]
+    attributes = wsdl.schema.every_attribute_name()
+    return name not in map(str.lower, attributes) and all(
+        element.type_name == XS_STRING and element.fixed is None for element in declared
+    )
 
 
 def _in_body(answer: bytes) -> etree._Element:

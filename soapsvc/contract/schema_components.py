@@ -237,6 +237,10 @@ class SchemaSet:
                 if source.get("ref") is None:
                     yield self._element(source, self._declared_name(source, "element"))
 
+    def every_attribute_name(self) -> frozenset[str]:
+        """The local name of every attribute declaration, global or local."""
+        return frozenset(a.get("name", "") for schema in self._namespace for a in schema.iter(_x("attribute")))
+
     def declaration(self, names: Sequence[str]) -> Element | None:
         """The declaration that Clark names lead to, from a global element downwards; None: there is none."""
         found = self.elements.get(names[0]) if names else None

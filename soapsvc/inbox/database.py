@@ -70,6 +70,7 @@ class Database:
                 is there and cannot be used
         """
         self.path = sqlite_path(url)
+        self._file = str(self.path)  # looked at twice for each transaction
         self._anchor: Connection | None = None
         self._outbox: Engine | None = None
         self._turn: int | None = None
@@ -83,14 +84,14 @@ class Database:
             make_directory(self.path.parent)
             with exclusive_lock(self.path):
                 _make_file(self.path)
-                self._identity = _identity(self.path)
+                self._identity = _identity(self._file)
                 self.reader = _sqlite_engine(self.path, "BEGIN", READERS)
                 self.writer = _sqlite_engine(self.path, "BEGIN IMMEDIATE", 1)
                 self._begin_with(create)
             self._turn = os.open(beside(self.path, ".lock"), os.O_RDWR | os.O_CLOEXEC)
         else:
             _must_be_readable(self.path)
-            self._identity = _identity(self.path)
+            self._identity = _identity(self._file)
             self.reader = self.writer = _looking_engine(self.path)
             self._begin_with(create)
 
@@ -101,8 +102,8 @@ class Database:
         """
         if self.path is None:
             return
-        replaced = _identity(self.path) != self._identity
-        if replaced or (self._wal_identity is not None and _wal_identity(self.path) != self._wal_identity):
+        replaced = _identity(self._file) != self._identity
+        if replaced or (self._wal_identity is not None and _wal_identity(self._file) != self._wal_identity):
             raise InboxDamaged(f"{self.path} or its -wal was replaced while in use: start the receiver again")
 
     @contextmanager
@@ -197,7 +198,7 @@ class Database:
             if create and self.path is not None:
                 # open to the end: the last connection to close removes the -wal, so it stays the same file till then
                 self._anchor = self.reader.connect()
-                self._wal_identity = _wal_identity(self.path)
+                self._wal_identity = _wal_identity(self._file)
         except BaseException:
             self.close()
             raise
@@ -338,15 +339,16 @@ def _make_file(path: Path) -> None:
     sync_directory(path.parent)
 
 
-def _identity(path: Path) -> tuple[int, int]:
-    found = path.stat()
+def _identity(file: str) -> tuple[int, int]:
+    found = os.stat(file)
     return found.st_dev, found.st_ino
 
 
-def _wal_identity(path: Path) -> tuple[int, int] | None:
-    with contextlib.suppress(FileNotFoundError):
-        return _identity(beside(path, "-wal"))
-    return None
+def _wal_identity(file: str) -> tuple[int, int] | None:
+    try:
+        return _identity(f"{file}-wal")
+    except FileNotFoundError:
+        return None
 
 
 def _looking_engine(path: Path) -> Engine:

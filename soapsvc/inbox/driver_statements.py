@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Table, insert
+from sqlalchemy.exc import DBAPIError
 
 from soapsvc.inbox.tables import KEYS, TOTALS
 
@@ -19,21 +20,36 @@ def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str
     """Insert rows that have a value for every column."""
     if rows:
         statement = _insert_into(table, connection.dialect)
-        connection.exec_driver_sql(statement.sql, [statement.parameters(row) for row in rows])
+        parameters = [statement.parameters(row) for row in rows]
+        if len(rows) == 1:
+            _execute(connection, statement.sql, parameters[0])
+        else:
+            _execute(connection, statement.sql, parameters, many=True)
 
 
 def insert_new_keys(connection: Connection, keys: Sequence[tuple[str, int, str]]) -> set[str]:
     """Insert those rows of `keys` (key, n, push_id) whose key and n are not there yet; the ids of their pushes."""
     process = _processor(KEYS, "key", connection.dialect)
     parameters = tuple(value for key, n, push_id in keys for value in (process(key), n, push_id))
-    done = connection.exec_driver_sql(_insert_keys(len(keys), connection.dialect.name), parameters)
-    return {row[0] for row in done}
+    done = _execute(connection, _insert_keys(len(keys), connection.dialect.name), parameters)
+    return {row[0] for row in done.fetchall()}
 
 
 def add_to_totals(connection: Connection, slot: int, sums: Mapping[str, int]) -> None:
     """Add to columns of one row of `totals`."""
     parameters = (*sums.values(), slot)
-    connection.exec_driver_sql(_update_totals(tuple(sums), connection.dialect.name), parameters)
+    _execute(connection, _update_totals(tuple(sums), connection.dialect.name), parameters)
+
+
+def _execute(connection: Connection, sql: str, parameters: Any, *, many: bool = False) -> Any:
+    """The driver's cursor. Errors: as SQLAlchemy would raise them."""
+    cursor = connection.connection.cursor()
+    of_driver = connection.dialect.loaded_dbapi.Error
+    try:
+        (cursor.executemany if many else cursor.execute)(sql, parameters)
+    except of_driver as cause:
+        raise DBAPIError.instance(sql, None, cause, of_driver, dialect=connection.dialect) from cause
+    return cursor
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ T = TypeVar("T")
 Turn = Callable[[], AbstractContextManager[None]]
 StoreAll = Callable[[Connection, Sequence[NewPush]], list[Accepted]]
 Work = Callable[[Connection], T]
+Do = Callable[[Connection, Work[Any]], Any]
 
 DEADLOCK_ATTEMPTS = 3  # of one transaction; each time at least one of those that wait for each other gets through
 MAX_GATHERED = 64  # in one transaction; beyond 16 a commit gets hardly cheaper a push, and the wait grows
@@ -98,7 +99,7 @@ class GroupCommit:
     def commit(self, work: Work[T], order: str = "") -> T:
         """What the work returns, once its transaction is on disk.
 
-        The work gets the connection, and runs in a savepoint: when it raises, only it is undone.
+        The work gets the connection. It may be run again from the beginning; when it raises, only it is undone.
         Errors  StoreUnavailable: it is not stored; CommitInDoubt: nobody knows yet; StoreError as the work raises it
         """
         result: T = self._wait(_Waiting(work, order))
@@ -157,7 +158,8 @@ class GroupCommit:
             gathered, self._waiting = self._waiting[:MAX_GATHERED], self._waiting[MAX_GATHERED:]
         return sorted(gathered, key=lambda waiting: waiting.order)
 
-    def _write(self, gathered: list[_Waiting], attempts: int = DEADLOCK_ATTEMPTS) -> None:
+    def _write(self, gathered: list[_Waiting], attempts: int = DEADLOCK_ATTEMPTS, *, each_apart: bool = False) -> None:
+        """One transaction. each_apart: what fails is undone alone, which costs two more statements for each."""
         try:
             self._check()
             connection = self._connected()
@@ -168,11 +170,15 @@ class GroupCommit:
             _refuse(gathered, not_stored(cause, "begin"))
             return
         try:
-            outcomes = self._outcomes(connection, gathered)
+            outcomes = self._outcomes(connection, gathered, _in_savepoint if each_apart else _at_once)
         except Exception as cause:
             if is_deadlock(cause) and attempts > 1:  # two machines wanted the same rows: the server chose this one
                 transaction.rollback()
-                self._write(gathered, attempts - 1)
+                self._write(gathered, attempts - 1, each_apart=each_apart)
+                return
+            if not each_apart and not _concerns_all(cause):
+                transaction.rollback()
+                self._write(gathered, attempts, each_apart=True)
                 return
             self._after_failure()
             _refuse(gathered, not_stored(cause, "write"))
@@ -196,29 +202,29 @@ class GroupCommit:
             else:
                 waiting.end(outcome)
 
-    def _outcomes(self, connection: Connection, gathered: list[_Waiting]) -> list[Any]:
+    def _outcomes(self, connection: Connection, gathered: list[_Waiting], do: Do) -> list[Any]:
         """What each brought, in their order: its result, or the exception that undid it alone.
 
         Two nodes lock in the same order: the quarantine, which works without an order are about, then new keys, then
         pushes that are stored.
         """
         early = [w.work for w in gathered if not w.order and not isinstance(w.work, NewPush)]
-        quarantine = [_in_savepoint(connection, work) for work in early]
-        stored = iter(self._stored(connection, [w.work for w in gathered if isinstance(w.work, NewPush)]))
+        quarantine = [do(connection, work) for work in early]
+        stored = iter(self._stored(connection, [w.work for w in gathered if isinstance(w.work, NewPush)], do))
         return quarantine + [
-            next(stored) if isinstance(waiting.work, NewPush) else _in_savepoint(connection, waiting.work)
+            next(stored) if isinstance(waiting.work, NewPush) else do(connection, waiting.work)
             for waiting in gathered[len(quarantine) :]
         ]
 
-    def _stored(self, connection: Connection, pushes: list[NewPush]) -> list[Any]:
+    def _stored(self, connection: Connection, pushes: list[NewPush], do: Do) -> list[Any]:
         if not pushes:
             return []
-        together = _in_savepoint(connection, lambda connection: self._store_all(connection, pushes))
+        together = do(connection, lambda connection: self._store_all(connection, pushes))
         if isinstance(together, list):
             return together
         if len(pushes) == 1:
             return [together]
-        return [outcome for new in pushes for outcome in self._stored(connection, [new])]  # which one is it?
+        return [outcome for new in pushes for outcome in self._stored(connection, [new], do)]  # which one is it?
 
     def _connected(self) -> Connection:
         if self._connection is None:
@@ -246,18 +252,27 @@ class GroupCommit:
                 connection.close()
 
 
+def _at_once(connection: Connection, work: Work[Any]) -> Any:
+    return work(connection)
+
+
 def _in_savepoint(connection: Connection, work: Work[Any]) -> Any:
     """The work's result, or the exception that undid it alone. What concerns the database as a whole is raised."""
-    connection.exec_driver_sql("SAVEPOINT one_push")
+    connection.exec_driver_sql("SAVEPOINT one_work")
     try:
         outcome = work(connection)
     except Exception as cause:
-        if isinstance(cause, DBAPIError) and not isinstance(cause, IntegrityError | DataError):
+        if _concerns_all(cause):
             raise
-        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT one_push")
+        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT one_work")
         outcome = cause
-    connection.exec_driver_sql("RELEASE SAVEPOINT one_push")
+    connection.exec_driver_sql("RELEASE SAVEPOINT one_work")
     return outcome
+
+
+def _concerns_all(cause: Exception) -> bool:
+    """Whether it is the database that fails, not one work."""
+    return isinstance(cause, DBAPIError) and not isinstance(cause, IntegrityError | DataError)
 
 
 def _refuse(gathered: list[_Waiting], refusal: StoreUnavailable) -> None:

@@ -32,20 +32,22 @@ class TestSqliteOutbox(OutboxPromises):
         assert "deliveries" in METADATA.tables
 
     def test_without_deliveries_a_push_costs_no_further_statement(self, open_inbox: OpenStore) -> None:
-        """And with them one, for all of them, in the transaction that was needed anyway."""
+        """And with them one more, which is told for each of the rows, in the transaction that was needed anyway."""
         told: dict[str, list[str]] = {}
         open_inbox().accept(push(0), STRICT)
         for mrn, (name, route) in enumerate((("none", to()), ("two", to("a", "b"))), start=1):
             store = open_inbox(route=route)
             told[name] = []
 
-            def note(_c: object, _cursor: object, sql: str, *_: object, into: list[str] = told[name]) -> None:
+            def note(sql: str, into: list[str] = told[name]) -> None:
                 into.append(sql.split("(")[0].strip())
 
-            engine = store._database.writer
-            event.listen(engine, "before_cursor_execute", note)
+            event.listen(
+                store._database.writer, "connect", lambda one, _record, note=note: one.set_trace_callback(note)
+            )
             store.accept(push(mrn), STRICT)
-            event.remove(engine, "before_cursor_execute", note)
+        assert told["none"][0] == "BEGIN IMMEDIATE"
+        assert told["none"][-1] == "COMMIT"
         assert not [sql for sql in told["none"] if "deliveries" in sql or "targets" in sql]
-        assert [sql for sql in told["two"] if sql not in told["none"]] == ["INSERT INTO deliveries"]
-        assert len(told["two"]) == len(told["none"]) + 1
+        assert [sql for sql in told["two"] if sql not in told["none"]] == ["INSERT INTO deliveries"] * 2
+        assert len(told["two"]) == len(told["none"]) + 2
