@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,24 @@ from tests.postgres import PostgresServer, running_server
 IN_CI = os.environ.get("CI") == "true"
 PRIVILEGE = "needs a privilege"
 """How the reason begins for which a test may skip in CI too: nothing that is installed gives it."""
+ONE_PYTHON = (
+    "cli/test_contract_*", "cli/test_inbox*", "cli/test_streams.py", "inbox/test_failing_disk.py",
+    "inbox/test_killed_inbox.py", "inbox/test_postgres_*", "inbox/test_search_index.py", "intake/test_imap.py",
+    "intake/test_places.py", "journey/test_backup.py", "journey/test_deliveries_killed.py", "journey/test_disk_full.py",
+    "journey/test_failover.py", "journey/test_intake.py", "journey/test_killed.py", "journey/test_reprocess.py",
+    "journey/test_two_receivers.py", "preview/*", "serving/test_processes.py",
+    "serving/test_shutdown.py", "serving/test_slow_senders.py", "test_lanes.py", "test_package.py",
+    "web/test_journey.py", "web/test_openapi.py", "web/test_pages.py", "web/test_protection.py", "web/test_wire.py",
+)  # fmt: skip
+"""Tests that take long because of other programs, disks and clocks: what they show does not hang on the version of
+Python, so `-m "not one_python"` leaves them out where a second version is tried."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if any(fnmatch(str(item.path.relative_to(here)), pattern) for pattern in ONE_PYTHON):
+            item.add_marker("one_python")
 
 
 @pytest.hookimpl(wrapper=True)
