@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SERVED, SHIPPED, CLASSES = "served", "shipped", "classes"
 _FETCH_SECONDS = 15
 _MAX_FETCHED_BYTES = 16 * 1024 * 1024  # of one file; a WSDL with its schemas has some hundred KB
+_MAX_STEPS_UP = 16  # ../ in the location of a schema: at the root of a server such a step stays there
 _COLOURS = {"pass": "green", "fail": "red", "identical": "green", "compatible": "yellow", "breaking": "red"}
 
 
@@ -188,8 +189,9 @@ def _wsdl(source: str | None, config: Path | None) -> Iterator[Path]:
     else:
         url = f"http://{load_settings(config=config).listen}/push?wsdl" if source == SERVED else source
         with tempfile.TemporaryDirectory(prefix="soapsvc-contract-") as folder:
-            path = Path(folder) / "fetched.wsdl"
-            for file, content in bring_together(path, url, _fetched(url), _fetched, everything=False):
+            path = Path(folder).joinpath(*["deeper"] * _MAX_STEPS_UP, "fetched.wsdl")
+            fetched = bring_together(path, url, _fetched(url), _fetched, everything=False, within=Path(folder))
+            for file, content in fetched:
                 _write(file, content)
             yield path
         return

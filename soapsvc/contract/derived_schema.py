@@ -30,7 +30,7 @@ def as_classes_say(wsdl: WsdlDocument) -> bytes:
         root.insert(0, types)
     types[:] = [etree.Comment(_SCHEMAS)]
     written = etree.tostring(root, encoding="UTF-8", xml_declaration=True)
-    schemas = (etree.tostring(schema, pretty_print=True) for schema in derived_schemas(classes_of(wsdl)))
+    schemas = (etree.tostring(schema, pretty_print=True, encoding="UTF-8") for schema in derived_schemas(classes_of(wsdl)))
     # as text: a tree moved under another root loses the prefixes that only its attributes' values use
     return written.replace(etree.tostring(types[0]), b"".join(schemas), 1)
 

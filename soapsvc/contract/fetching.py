@@ -34,7 +34,7 @@ class _Found:
 
 
 def bring_together(
-    wsdl: Path, url: str | None, raw: bytes, fetch: Fetch, *, everything: bool = True
+    wsdl: Path, url: str | None, raw: bytes, fetch: Fetch, *, everything: bool = True, within: Path | None = None
 ) -> Iterator[tuple[Path, bytes]]:
     """The WSDL, when it comes from a URL, and every schema file that it leads to and that is not there yet: each with
     the place where `schema_files` looks for it.
@@ -43,9 +43,10 @@ def bring_together(
     url         where it came from; None: it lies there
     fetch       the bytes behind an http or https URL
     everything  False: only what is named by a relative location, so that it belongs to the WSDL
-    Errors  ContractError: a file is no XML, or would lie outside the folder of the WSDL; whatever fetch raises
+    within      a folder that nothing is put outside of; None: that of the WSDL
+    Errors  ContractError: a file is no XML, or would lie outside that folder; whatever fetch raises
     """
-    folder = wsdl.parent.resolve()
+    folder = (within or wsdl.parent).resolve()
     found = [_Found(wsdl, url, raw)]
     if url is not None:
         yield wsdl, raw
@@ -64,7 +65,7 @@ def bring_together(
             if is_on_the_web(source) and not path.is_file():
                 if not path.resolve().is_relative_to(folder):
                     raise ContractError(
-                        file.path, line_of(reference), f"{location} leads out of the folder {wsdl.parent}",
+                        file.path, line_of(reference), f"{location} leads out of the folder {within or wsdl.parent}",
                         "fetch the file by hand and name it by a relative location",
                     )  # fmt: skip
                 found.append(_Found(path, source, fetch(source)))
