@@ -199,9 +199,10 @@ def _wsdl(source: str | None, config: Path | None) -> Iterator[Path]:
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="soapsvc-contract-") as folder:
-        classes = Path(folder) / "classes.wsdl"
-        classes.write_bytes(as_classes_say(WsdlDocument.load(path)))
-        yield classes
+        files = as_classes_say(WsdlDocument.load(path))
+        for name, content in files.items():
+            _write(Path(folder) / name, content)
+        yield Path(folder) / next(iter(files))
 
 
 def _is_url(source: str) -> bool:

@@ -196,7 +196,7 @@ class _Module:
         yield ""
         yield ""
         yield f"class {name}(Service):"
-        component = next(p for p in self._wsdl.root.iterfind(f"{{{WSDL11}}}portType") if p.get("name") == port_type)
+        component = next(p for p in self._wsdl.components("portType") if p.get("name") == port_type)
         text = text_of(component.find(f"{{{WSDL11}}}documentation"))
         yield from docstring(text or f"Port type {port_type}.", 4)
         for operation in operations.values():

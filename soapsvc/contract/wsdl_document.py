@@ -20,6 +20,7 @@ from lxml import etree
 from soapsvc.contract.document_names import DOC_DATA, DocumentNames, document_names
 from soapsvc.contract.schema_components import SchemaSet
 from soapsvc.contract.schema_files import SchemaFile, schemas_of
+from soapsvc.contract.wsdl_files import DEFINITIONS, WsdlFile, wsdls_of
 from soapsvc.contract.xml_files import line_of, parse_file, read_file, text_of
 from soapsvc.errors import ContractError
 from soapsvc.namespaces import SOAP11_HTTP_TRANSPORT, WSDL11, WSDL_SOAP11_BINDING, XML_SCHEMA, qname
@@ -73,27 +74,25 @@ class Operation:
 
 
 class WsdlDocument:
-    """One WSDL file and the schemas that it holds or names; read once, never changed.
+    """One WSDL file with the WSDLs that it imports and the schemas that they hold or name; read once, never changed.
 
     raw     the bytes of the file
-    sha256  hex, of them; where schemas lie in files beside it, of the digests of all
+    sha256  hex, of them; where there are files beside it, of the digests of all
     path    of the file
+    files   the WSDLs, this one first
     """
 
     def __init__(self, path: Path, raw: bytes, *, any_form: bool = False):
         self.path, self.raw, self._any_form = path, raw, any_form
         self.root = parse_file(path, raw)
-        if self.root.tag != _w("definitions"):
-            raise self.error(
-                self.root, f"the root element is {self.root.tag}", f"a WSDL 1.1 file has {_w('definitions')}"
-            )
-        for imported in self.root.iterfind(_w("import")):
-            raise self.error(
-                imported, "wsdl:import brings in another WSDL", "put everything into one WSDL; schemas may be imported"
-            )
+        own = WsdlFile(self.root, path, raw)
+        self.files: tuple[WsdlFile, ...] = (own,)
+        if self.root.tag != DEFINITIONS:
+            raise self.error(self.root, f"the root element is {self.root.tag}", f"a WSDL 1.1 file has {DEFINITIONS}")
+        self.files = wsdls_of(own)
         self.target_namespace = self.root.get("targetNamespace")
-        self.schema_files: tuple[SchemaFile, ...] = schemas_of(path, self.root)
-        from_the_web = sorted(file.raw for file in self.schema_files if file.from_the_web)
+        self.schema_files: tuple[SchemaFile, ...] = schemas_of(self.files)
+        from_the_web = sorted(file.raw for file in self._files_apart if file.from_the_web)
         parts = (raw, *self.files_beside.values(), *from_the_web)
         digests = [hashlib.sha256(each).hexdigest() for each in parts]
         self.sha256 = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
@@ -178,15 +177,19 @@ class WsdlDocument:
 
     @cached_property
     def files_beside(self) -> dict[str, bytes]:
-        """The schema files, byte for byte, by the path at which a relative schemaLocation finds them from a WSDL that
-        lies at the root of a server: a step above the root stays there (RFC 3986, 5.2.4)."""
+        """The files beside this one, byte for byte, by the path at which a relative location finds them from a WSDL
+        that lies at the root of a server: a step above the root stays there (RFC 3986, 5.2.4)."""
         folder = self.path.resolve().parent
         beside = {
             posixpath.normpath("/" + Path(os.path.relpath(file.path.resolve(), folder)).as_posix()): file.raw
-            for file in self.schema_files
-            if file.location is not None and not file.from_the_web
+            for file in self._files_apart
+            if not file.from_the_web
         }
         return dict(sorted(beside.items()))
+
+    @property
+    def _files_apart(self) -> list[WsdlFile | SchemaFile]:
+        return [*self.files[1:], *(file for file in self.schema_files if file.raw)]
 
     @property
     def charset(self) -> str:
@@ -257,10 +260,15 @@ class WsdlDocument:
                         seen.add(key)
                         yield self._operation(service, binding, operation)
         if not found:
+            has_one = [
+                f.path for f in self.files if f.root.find(f"{_w('service')}/{_w('port')}/{_s('address')}") is not None
+            ]
             raise self.error(
                 self.root,
                 "no wsdl:port has a SOAP 1.1 soap:address",
-                f"one port with an address in {WSDL_SOAP11_BINDING}",
+                f"{has_one[0]} in its place: the port stands there"
+                if has_one
+                else f"one port with an address in {WSDL_SOAP11_BINDING}",
             )
         if not seen:
             raise self.error(self.root, "no SOAP 1.1 binding has an operation", "one operation that takes the push")
@@ -308,8 +316,8 @@ class WsdlDocument:
     def _faults(self, abstract: etree._Element) -> Iterator[str]:
         """What is declared well enough to be sent; a fault that is not is a matter of `contract verify`."""
         named = [self._clark(fault, "message") for fault in abstract.iterfind(_w("fault"))]
-        for message in self.root.iterfind(_w("message")):
-            if qname(self.target_namespace, message.get("name", "")) in named:
+        for message in self.components("message"):
+            if _name(message) in named:
                 elements = [
                     self._clark(part, "element") for part in message.iterfind(_w("part")) if part.get("element")
                 ]
@@ -370,8 +378,12 @@ class WsdlDocument:
         side = bound.find(_w(direction))
         for header in () if side is None else side.iterfind(_s("header")):
             self._check_literal(header)
-            message = self._component("message", header, "message")
-            yield self._part_element(self._part(message, header, header.get("part", "")))
+            yield self.block_of(header)
+
+    def block_of(self, header: etree._Element) -> str:
+        """Clark name of the header block that a soap:header binds. Errors: ContractError, where it names none."""
+        message = self._component("message", header, "message")
+        return self._part_element(self._part(message, header, header.get("part", "")))
 
     def _check_literal(self, component: etree._Element) -> None:
         if component.get("use", "literal") != "literal":
@@ -394,11 +406,16 @@ class WsdlDocument:
             raise self.error(part, f"no schema of the WSDL declares element {name}", "a global element declaration")
         return name
 
+    def components(self, kind: str) -> Iterator[etree._Element]:
+        """Every wsdl:`kind` at the top of a file, in the order of the files."""
+        for file in self.files:
+            yield from file.root.iterfind(_w(kind))
+
     def _component(self, kind: str, referrer: etree._Element, attribute: str) -> etree._Element:
         """The WSDL component that an attribute of another names."""
         name = self._clark(referrer, attribute)
-        for component in self.root.iterfind(_w(kind)):
-            if qname(self.target_namespace, component.get("name", "")) == name:
+        for component in self.components(kind):
+            if _name(component) == name:
                 return component
         raise self.error(referrer, f"there is no wsdl:{kind} {name or '(not named)'}",
                          f"the name of a wsdl:{kind} of this file in {attribute}")  # fmt: skip
@@ -413,7 +430,9 @@ class WsdlDocument:
 
     def error(self, element: etree._Element, wrong: str, would_do: str) -> ContractError:
         """The error that points at one place of the file."""
-        return ContractError(self.path, line_of(element), wrong, would_do)
+        root = element.getroottree().getroot()
+        path = next((file.path for file in self.files if file.root is root), self.path)
+        return ContractError(path, line_of(element), wrong, would_do)
 
 
 def _w(local_name: str) -> str:
@@ -422,6 +441,12 @@ def _w(local_name: str) -> str:
 
 def _s(local_name: str) -> str:
     return f"{{{WSDL_SOAP11_BINDING}}}{local_name}"
+
+
+def _name(component: etree._Element) -> str:
+    """Clark name of a component at the top of a file."""
+    definitions = component.getparent()
+    return qname(None if definitions is None else definitions.get("targetNamespace"), component.get("name", ""))
 
 
 def _local(name: str | None) -> str:
