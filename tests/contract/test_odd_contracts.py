@@ -320,9 +320,7 @@ def test_an_answer_without_content_leaves_its_name_in_python_to_a_type_of_the_fi
     path = a_wsdl(tmp_path, push_type(sequence("A"), named)).path
     text = path.read_text().replace("</wsdl:message>", '</wsdl:message><wsdl:message name="Nothing"/>')
     text = text.replace('message="t:In"/>', 'message="t:In"/><wsdl:output message="t:Nothing"/>')
-    path.write_text(
-        text.replace("</wsdl:input>", '</wsdl:input><wsdl:output><soap:body use="literal"/></wsdl:output>')
-    )
+    path.write_text(text.replace("</wsdl:input>", '</wsdl:input><wsdl:output><soap:body use="literal"/></wsdl:output>'))
     wsdl = WsdlDocument.load(path)
     assert "PushResponse_2" in generate(wsdl)
     module(wsdl)

@@ -245,7 +245,7 @@ REFUSALS = {
     "another transport": ("/soap/http", "/soap/smtp", "transport is"),
     "an empty Body": ('parts="parameter"', 'parts=""', "has an empty Body"),
     "output first": ('<wsdl:input message="tns:JobDocumentTransmitResultMessage"/>', "", "does not begin with"),
-    "wsdl:import": ("<wsdl:types>", '<wsdl:import namespace="urn:x" location="x.wsdl"/><wsdl:types>', "another WSDL"),
+    "wsdl:import": ("<wsdl:types>", '<wsdl:import namespace="urn:x" location="x.wsdl"/><wsdl:types>', "x.wsdl: the file cannot be read"),
     "redefine": ("<xs:annotation>", '<xs:redefine schemaLocation="x.xsd"/><xs:annotation>', "xs:redefine"),
     "another root": ("wsdl:definitions", "wsdl:description", "the root element is"),
     "not well-formed": ("</wsdl:types>", "", "not well-formed XML"),
