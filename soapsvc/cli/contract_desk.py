@@ -135,16 +135,17 @@ def _show_difference(old: str, new: str, found: ContractDifference) -> None:
     tell(count(len(found.differences), "difference"))
 
 
-@click.command(short_help="A WSDL and the schemas that it names, put beside each other.")
+@click.command(short_help="A WSDL and the files that it names, put beside each other.")
 @click.argument("source", metavar="FILE|URL")
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
     help="Where a WSDL from a URL is put.  [default: here]",
 )  # fmt: skip
 def fetch(source: str, out: Path | None) -> None:
-    """Read a WSDL, and every schema that it leads to, from where they are, and put them where `serve` looks for them.
+    """Read a WSDL, and every WSDL and schema that it leads to, from where they are, and put them where `serve` looks
+    for them.
 
-    Nothing else ever reads a schema from the web. One with an address of its own is put into a folder of its host's
+    Nothing else ever reads one from the web. One with an address of its own is put into a folder of its host's
     name beside the WSDL. What is there already is left as it is.
     """
     from soapsvc.contract.fetching import bring_together, name_of

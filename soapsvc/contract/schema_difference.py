@@ -165,7 +165,7 @@ class _Comparison:
         if old.simple and new.simple:
             first, second = _text_form(self._old, old), _text_form(self._new, new)
             if first != second:
-                yield Difference(where, f"text: {_said(*first)} -> {_said(*second)}", *lines, *self._values(old, new))
+                yield Difference(where, f"text: {_text(*first)} -> {_text(*second)}", *lines, *self._values(old, new))
         yield from self._attributes(where, old, new, lines)
         before, after = all_attributes(self._old, old), all_attributes(self._new, new)
         if before != after:
@@ -348,7 +348,7 @@ def _attributes(wildcard: Wildcard | None) -> str:
     return "none" if wildcard is None else f"{wildcard.namespace} ({wildcard.process_contents})"
 
 
-def _said(base: str, facets: tuple[str, ...]) -> str:
+def _text(base: str, facets: tuple[str, ...]) -> str:
     return f"{base} ({', '.join(facets)})" if facets else base
 
 
@@ -405,7 +405,7 @@ def _simple_form(schema: SchemaSet, of: SimpleType) -> tuple[str, tuple[str, ...
     if of.variety != "atomic":
         members = [schema.type(member, of.source) for member in of.members]
         forms = [_simple_form(schema, member) for member in members if isinstance(member, SimpleType)]
-        return f"{of.variety} of {', '.join(_said(*form) for form in forms)}", ()
+        return f"{of.variety} of {', '.join(_text(*form) for form in forms)}", ()
     if of.base is None:
         return etree.QName(of.name or "").localname, ()
     base = schema.type(of.base, of.source)

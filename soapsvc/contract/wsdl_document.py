@@ -23,7 +23,7 @@ from soapsvc.contract.schema_files import SchemaFile, schemas_of
 from soapsvc.contract.wsdl_files import DEFINITIONS, WsdlFile, wsdls_of
 from soapsvc.contract.xml_files import line_of, parse_file, read_file, text_of
 from soapsvc.errors import ContractError
-from soapsvc.namespaces import SOAP11_HTTP_TRANSPORT, WSDL11, WSDL_SOAP11_BINDING, XML_SCHEMA, qname
+from soapsvc.namespaces import SOAP11_HTTP_TRANSPORT, WSDL11, WSDL_MIME, WSDL_SOAP11_BINDING, XML_SCHEMA, qname
 
 MARKS = ("DOCUMENTED", "SIBLING", "INFERRED")
 """How well a construct of a reconstructed WSDL is known, best first (docs/contract.md)."""
@@ -352,8 +352,14 @@ class WsdlDocument:
         side = bound.find(_w(direction))
         body = None if side is None else side.find(_s("body"))
         if side is None or body is None:
-            raise self.error(bound, f"the binding says nothing of the Body of the {direction}",
-                             f"wsdl:{direction} with a soap:body")  # fmt: skip
+            other = None if side is None else next(side.iterchildren(f"{{{WSDL_MIME}}}*"), None)
+            raise self.error(
+                bound if other is None else other,
+                f"the binding says nothing of the Body of the {direction}"
+                if other is None
+                else f"the {direction} is bound by {other.tag}: no message in several parts is read",
+                f"wsdl:{direction} with a soap:body",
+            )
         self._check_literal(body)
         parts = list(message.iterfind(_w("part")))
         if (named := body.get("parts")) is not None:
