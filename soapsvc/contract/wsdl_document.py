@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import os
 import posixpath
@@ -12,11 +11,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
-from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
+from soapsvc.contract.address_places import AddressPlace, address_places
 from soapsvc.contract.document_names import DOC_DATA, DocumentNames, document_names
 from soapsvc.contract.schema_components import SchemaSet
 from soapsvc.contract.schema_files import SchemaFile, schemas_of
@@ -30,7 +29,6 @@ MARKS = ("DOCUMENTED", "SIBLING", "INFERRED")
 
 _ANNOTATIONS = (f"{{{XML_SCHEMA}}}annotation/{{{XML_SCHEMA}}}documentation", f"{{{WSDL11}}}documentation")
 _MARK = re.compile(rf"\s*({'|'.join(MARKS)})\b")
-_ATTRIBUTE = re.compile(r"""\s+([^\s=>/]+)\s*=\s*("[^"]*"|'[^']*')""")
 
 
 class Form(NamedTuple):
@@ -206,42 +204,8 @@ class WsdlDocument:
         return bytes(served + self.raw[at:])
 
     @cached_property
-    def _locations(self) -> list[tuple[int, int, str]]:
-        """Byte ranges of the quoted values, in order, each with the codec that the file is in there."""
-        codec = self._codec()
-        starts: list[int] = []
-        parser = expat.ParserCreate(namespace_separator=" ")
-
-        def start_element(name: str, attributes: dict[str, str]) -> None:
-            if name == f"{WSDL_SOAP11_BINDING} address" and "location" in attributes:
-                starts.append(parser.CurrentByteIndex)
-
-        parser.StartElementHandler = start_element
-        try:
-            parser.Parse(self.raw, True)
-        except expat.ExpatError as error:
-            raise ContractError(
-                self.path, error.lineno, f"the address cannot be replaced in this encoding ({error})",
-                "save the WSDL as UTF-8 or UTF-16 (BP 1.1 R4003)",
-            ) from error  # fmt: skip
-        return [(*self._location(start, codec), codec) for start in starts]
-
-    def _location(self, tag_start: int, codec: str) -> tuple[int, int]:
-        text = self.raw[tag_start:].decode(codec)
-        at = re.compile(r"<[^\s/>]+").match(text)
-        while at is not None:
-            at = _ATTRIBUTE.match(text, at.end())
-            if at is not None and at[1] == "location":
-                break
-        assert at is not None, "expat saw the attribute"
-        return tuple(tag_start + len(text[: at.start(2) + n].encode(codec)) for n in (0, len(at[2])))  # type: ignore[return-value]
-
-    def _codec(self) -> str:
-        """The codec of the file, without a byte order mark's part in it."""
-        for mark, codec in ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")):
-            if self.raw.startswith(mark):
-                return codec
-        return "utf-8" if self.raw.startswith(codecs.BOM_UTF8) else self.root.getroottree().docinfo.encoding or "utf-8"
+    def _locations(self) -> list[AddressPlace]:
+        return address_places(self.path, self.raw, self.root.getroottree().docinfo.encoding)
 
     # The operations --------------------------------------------------------------------------------------------------
 
