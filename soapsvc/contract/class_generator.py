@@ -196,8 +196,7 @@ class _Module:
         yield ""
         yield ""
         yield f"class {name}(Service):"
-        component = next(p for p in self._wsdl.components("portType") if p.get("name") == port_type)
-        text = text_of(component.find(f"{{{WSDL11}}}documentation"))
+        text = text_of(self._wsdl.port_type(port_type).find(f"{{{WSDL11}}}documentation"))
         yield from docstring(text or f"Port type {port_type}.", 4)
         for operation in operations.values():
             yield ""
@@ -266,7 +265,7 @@ def service_names(wsdl: WsdlDocument) -> dict[str, str]:
     """Port type to the name of its service class."""
     names: dict[str, str] = {}
     for port_type in _operations_by_port_type(wsdl):
-        names[port_type] = unused(port_type, {*RESERVED, *names.values()})
+        names[port_type] = unused(port_type.lstrip("{"), {*RESERVED, *names.values()})
     return names
 
 

@@ -13,6 +13,7 @@ from spyne.protocol.soap import Soap11
 
 from soapsvc.contract.named_files import place_of
 from soapsvc.contract.push_service import classes_of
+from soapsvc.contract.wsdl_components import clark
 from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.contract.wsdl_files import IMPORT
 from soapsvc.errors import ContractError
@@ -59,11 +60,11 @@ def _unbind(wsdl: WsdlDocument, roots: list[etree._Element], elements: set[str])
             with suppress(ContractError):  # what is bound to the answer may lead nowhere
                 if wsdl.block_of(header) not in elements:
                     gone.append(header)
-    unbound = {(header.get("message", "").rpartition(":")[2], header.get("part")) for header in gone}
+    unbound = {(clark(header, "message"), header.get("part")) for header in gone}
     for root in roots:
         for message in root.iterfind(_MESSAGE):
             for part in message.findall(_PART):
-                if (message.get("name"), part.get("name")) in unbound:
+                if (qname(root.get("targetNamespace"), message.get("name", "")), part.get("name")) in unbound:
                     message.remove(part)
     for header in gone:
         side = header.getparent()

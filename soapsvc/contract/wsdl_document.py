@@ -52,7 +52,8 @@ class Operation:
     answer_blocks   those bound to the output that are declared well enough; we write none (docs/contract.md)
     one_way         there is no output message at all
     faults          Clark names of the elements that a fault's detail may hold, in the order of the port type
-    port_type, service  names of the components it belongs to
+    port_type, service  names of the components it belongs to; a Clark name, where port types in several namespaces
+                    have this name
     documentation   of the operation in the port type, "" for none
     form            LITERAL, unless the file was read to be told and not to be served: then no elements are known
     """
@@ -219,7 +220,7 @@ class WsdlDocument:
                 binding = self._component("binding", port, "binding")
                 found = True
                 for operation in binding.iterfind(_w("operation")):
-                    key = binding.get("name", ""), operation.get("name", "")
+                    key = _name(binding), operation.get("name", "")
                     if key not in seen:
                         seen.add(key)
                         yield self._operation(service, binding, operation)
@@ -257,7 +258,7 @@ class WsdlDocument:
         if form != LITERAL:
             wrapper = qname(self.target_namespace, name)  # what there is of its messages is not looked at
             return Operation(name, "" if soap is None else soap.get("soapAction", ""), wrapper, None, (), one_way,
-                             port_type.get("name", ""), service.get("name", ""), form=form)  # fmt: skip
+                             self._called(port_type), service.get("name", ""), form=form)  # fmt: skip
         input_message = self._message(abstract, "input")
         input_element = self._body_element(bound, "input", input_message)
         if input_element is None:
@@ -270,7 +271,7 @@ class WsdlDocument:
             output_element=None if output_message is None else self._body_element(bound, "output", output_message),
             header_blocks=tuple(self._header_blocks(bound, "input")),
             one_way=one_way,
-            port_type=port_type.get("name", ""),
+            port_type=self._called(port_type),
             service=service.get("name", ""),
             faults=tuple(self._faults(abstract)),
             documentation=text_of(abstract.find(_w("documentation"))),
@@ -380,6 +381,15 @@ class WsdlDocument:
         """Every wsdl:`kind` at the top of a file, in the order of the files."""
         for file in self.files:
             yield from file.root.iterfind(_w(kind))
+
+    def port_type(self, called: str) -> etree._Element:
+        """The port type of an operation, by what that calls it."""
+        return next(each for each in self.components("portType") if called in (each.get("name"), _name(each)))
+
+    def _called(self, port_type: etree._Element) -> str:
+        name = port_type.get("name", "")
+        alike = [each for each in self.components("portType") if each.get("name") == name]
+        return name if len(alike) == 1 else _name(port_type)
 
     def _component(self, kind: str, referrer: etree._Element, attribute: str) -> etree._Element:
         """The WSDL component that an attribute of another names."""

@@ -20,8 +20,9 @@ from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.contract.wsdl_rules import verify
 from soapsvc.errors import ContractError
 from tests.commands import soapsvc
-from tests.contract.reading import a_wsdl, schema
+from tests.contract.reading import a_wsdl, body, schema
 from tests.pushing import running_service
+from tests.test_receiver import Called
 
 SPLIT = Path(__file__).parent.parent / "vendors" / "split"
 CONTRACT = "{http://reports.example.com/contract}"
@@ -170,6 +171,39 @@ def test_a_header_block_that_no_class_stands_for_is_bound_no_more_in_what_the_cl
     (tmp_path / "classes.wsdl").write_bytes(content)
     found = contract_difference(wsdl, WsdlDocument.load(tmp_path / "classes.wsdl"))
     assert [one.what for one in found.differences] == ["header block {urn:t}Trace no longer bound"]
+
+
+VERSION = """<definitions xmlns="http://schemas.xmlsoap.org/wsdl/" targetNamespace="urn:v{0}" xmlns:v="urn:v{0}"
+    xmlns:soap="http://schemas.xmlsoap.org/wsdl/soap/" xmlns:xs="http://www.w3.org/2001/XMLSchema">
+  <types><xs:schema targetNamespace="urn:v{0}" elementFormDefault="qualified">
+    <xs:element name="Push"><xs:complexType><xs:sequence><xs:element name="MRN" type="xs:int"/></xs:sequence></xs:complexType></xs:element>
+    <xs:element name="Ack"><xs:complexType><xs:sequence><xs:element name="Status" type="xs:int"/></xs:sequence></xs:complexType></xs:element>
+  </xs:schema></types>
+  <message name="In"><part name="p" element="v:Push"/></message><message name="Out"><part name="p" element="v:Ack"/></message>
+  <portType name="Sink"><operation name="Push"><input message="v:In"/><output message="v:Out"/></operation></portType>
+  <binding name="Sink" type="v:Sink"><soap:binding transport="http://schemas.xmlsoap.org/soap/http"/>
+    <operation name="Push"><input><soap:body use="literal"/></input><output><soap:body use="literal"/></output></operation>
+  </binding>
+</definitions>"""
+
+
+def test_components_of_one_name_in_two_namespaces_are_two(tmp_path: Path) -> None:
+    for version in "12":
+        (tmp_path / f"v{version}.wsdl").write_text(VERSION.format(version))
+    (tmp_path / "service.wsdl").write_text(
+        """<definitions xmlns="http://schemas.xmlsoap.org/wsdl/" targetNamespace="urn:s" xmlns:v1="urn:v1" xmlns:v2="urn:v2">
+          <import namespace="urn:v1" location="v1.wsdl"/><import namespace="urn:v2" location="v2.wsdl"/>
+          <service name="Sink" xmlns:soap="http://schemas.xmlsoap.org/wsdl/soap/">
+            <port name="One" binding="v1:Sink"><soap:address location="http://host.example/1"/></port>
+            <port name="Two" binding="v2:Sink"><soap:address location="http://host.example/2"/></port></service>
+        </definitions>"""
+    )
+    called = Called(tmp_path, wsdl=tmp_path / "service.wsdl")
+    for version in "12":
+        answer = called.post(body(f'<Push xmlns="urn:v{version}"><MRN>7</MRN></Push>').encode())
+        assert answer.status == 200, answer.body
+        assert f"urn:v{version}".encode() in answer.body
+    called.store.close()
 
 
 class _Quiet(SimpleHTTPRequestHandler):
