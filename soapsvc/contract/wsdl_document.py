@@ -86,11 +86,12 @@ class WsdlDocument:
         self.root = parse_file(path, raw)
         own = WsdlFile(self.root, path, raw)
         self.files: tuple[WsdlFile, ...] = (own,)
+        self.schema_files: tuple[SchemaFile, ...] = ()
         if self.root.tag != DEFINITIONS:
             raise self.error(self.root, f"the root element is {self.root.tag}", f"a WSDL 1.1 file has {DEFINITIONS}")
         self.files = wsdls_of(own)
         self.target_namespace = self.root.get("targetNamespace")
-        self.schema_files: tuple[SchemaFile, ...] = schemas_of(self.files)
+        self.schema_files = schemas_of(self.files)
         from_the_web = sorted(file.raw for file in self._files_apart if file.from_the_web)
         parts = (raw, *self.files_beside.values(), *from_the_web)
         digests = [hashlib.sha256(each).hexdigest() for each in parts]
@@ -409,9 +410,10 @@ class WsdlDocument:
         return qname(element.nsmap.get(prefix or None), local)
 
     def error(self, element: etree._Element, wrong: str, would_do: str) -> ContractError:
-        """The error that points at one place of the file."""
+        """The error that points at one place of a file."""
         root = element.getroottree().getroot()
-        path = next((file.path for file in self.files if file.root is root), self.path)
+        roots = [*((f.path, f.root) for f in self.files), *((f.path, f.element) for f in self.schema_files)]
+        path = next((path for path, of_file in roots if of_file is root), self.path)
         return ContractError(path, line_of(element), wrong, would_do)
 
 

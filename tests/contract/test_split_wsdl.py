@@ -16,9 +16,11 @@ import zeep
 
 from soapsvc.contract.contract_difference import contract_difference
 from soapsvc.contract.derived_schema import as_classes_say
+from soapsvc.contract.push_service import PushService
 from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.contract.wsdl_rules import verify
 from soapsvc.errors import ContractError
+from soapsvc.records import Accepted, Push, Verdict
 from tests.commands import soapsvc
 from tests.contract.reading import a_wsdl, body, schema
 from tests.pushing import running_service
@@ -113,6 +115,19 @@ def test_a_refusal_names_the_file_that_it_is_about(split: Path) -> None:
     with pytest.raises(ContractError, match="no schema of the WSDL declares element") as refused:
         WsdlDocument.load(split)
     assert (Path(refused.value.file).name, refused.value.line) == ("contract.wsdl", 20)
+
+
+def test_an_acknowledgement_that_cannot_be_filled_is_told_by_the_file_that_declares_it(split: Path) -> None:
+    approval = '"StatusCode" type="xs:int"/><xs:element name="Approval" type="xs:string"'
+    edited(split, "abstract/contract.wsdl", '"StatusCode" type="xs:int"', approval)
+    wsdl = WsdlDocument.load(split)
+    with pytest.raises(ContractError, match="demands TakeResponse/Approval") as refused:
+        PushService(wsdl, nothing_comes)
+    assert (Path(refused.value.file).name, refused.value.line) == ("contract.wsdl", 11)
+
+
+def nothing_comes(push: Push, verdict: Verdict) -> Accepted:
+    raise AssertionError("the service is only tried")
 
 
 REFUSED = {
