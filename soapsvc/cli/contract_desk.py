@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SERVED, SHIPPED, CLASSES = "served", "shipped", "classes"
 _FETCH_SECONDS = 15
 _MAX_FETCHED_BYTES = 16 * 1024 * 1024  # of one file; a WSDL with its schemas has some hundred KB
+_MAX_STEPS_UP = 16  # ../ in the location of a schema: at the root of a server such a step stays there
 _COLOURS = {"pass": "green", "fail": "red", "identical": "green", "compatible": "yellow", "breaking": "red"}
 
 
@@ -134,16 +135,17 @@ def _show_difference(old: str, new: str, found: ContractDifference) -> None:
     tell(count(len(found.differences), "difference"))
 
 
-@click.command(short_help="A WSDL and the schemas that it names, put beside each other.")
+@click.command(short_help="A WSDL and the files that it names, put beside each other.")
 @click.argument("source", metavar="FILE|URL")
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
     help="Where a WSDL from a URL is put.  [default: here]",
 )  # fmt: skip
 def fetch(source: str, out: Path | None) -> None:
-    """Read a WSDL, and every schema that it leads to, from where they are, and put them where `serve` looks for them.
+    """Read a WSDL, and every WSDL and schema that it leads to, from where they are, and put them where `serve` looks
+    for them.
 
-    Nothing else ever reads a schema from the web. One with an address of its own is put into a folder of its host's
+    Nothing else ever reads one from the web. One with an address of its own is put into a folder of its host's
     name beside the WSDL. What is there already is left as it is.
     """
     from soapsvc.contract.fetching import bring_together, name_of
@@ -188,8 +190,9 @@ def _wsdl(source: str | None, config: Path | None) -> Iterator[Path]:
     else:
         url = f"http://{load_settings(config=config).listen}/push?wsdl" if source == SERVED else source
         with tempfile.TemporaryDirectory(prefix="soapsvc-contract-") as folder:
-            path = Path(folder) / "fetched.wsdl"
-            for file, content in bring_together(path, url, _fetched(url), _fetched, everything=False):
+            path = Path(folder).joinpath(*["deeper"] * _MAX_STEPS_UP, "fetched.wsdl")
+            fetched = bring_together(path, url, _fetched(url), _fetched, everything=False, within=Path(folder))
+            for file, content in fetched:
                 _write(file, content)
             yield path
         return
@@ -197,9 +200,10 @@ def _wsdl(source: str | None, config: Path | None) -> Iterator[Path]:
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="soapsvc-contract-") as folder:
-        classes = Path(folder) / "classes.wsdl"
-        classes.write_bytes(as_classes_say(WsdlDocument.load(path)))
-        yield classes
+        files = as_classes_say(WsdlDocument.load(path))
+        for name, content in files.items():
+            _write(Path(folder) / name, content)
+        yield Path(folder) / next(iter(files))
 
 
 def _is_url(source: str) -> bool:

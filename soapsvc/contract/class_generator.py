@@ -13,7 +13,7 @@ from soapsvc.contract.spyne_classes import Member, SpyneClass, SpyneClasses, Spy
 from soapsvc.contract.spyne_names import RESERVED, identifier, unused
 from soapsvc.contract.wsdl_document import Operation, WsdlDocument
 from soapsvc.contract.xml_files import text_of
-from soapsvc.namespaces import WSDL11
+from soapsvc.namespaces import WSDL11, qname
 
 _PRIMITIVE_MODULE, _COMPLEX_MODULE = "spyne.model.primitive", "spyne.model.complex"
 _METHODS_OF_SPYNE = frozenset(dir(Service))
@@ -196,8 +196,7 @@ class _Module:
         yield ""
         yield ""
         yield f"class {name}(Service):"
-        component = next(p for p in self._wsdl.root.iterfind(f"{{{WSDL11}}}portType") if p.get("name") == port_type)
-        text = text_of(component.find(f"{{{WSDL11}}}documentation"))
+        text = text_of(self._wsdl.port_type(port_type).find(f"{{{WSDL11}}}documentation"))
         yield from docstring(text or f"Port type {port_type}.", 4)
         for operation in operations.values():
             yield ""
@@ -209,6 +208,8 @@ class _Module:
         if operation.output_element is not None:
             yield from self._body_class("_returns=", operation.output_element)
             yield f"        _out_message_name={self._clark(operation.output_element)},"
+        elif (name := self._name_of_nothing(method)) is not None:
+            yield f"        _out_message_name={self._clark(name)},"
         yield '        _body_style="bare",'
         yield f"        _in_message_name={self._clark(operation.input_element)},"
         blocks = [self._made.of_element[name] for name in operation.header_blocks if name in self._made.of_element]
@@ -220,6 +221,14 @@ class _Module:
         if operation.documentation:
             yield from docstring(operation.documentation, 8)
         yield f"        return ctx.app.config.{method}(ctx, request)"
+
+    def _name_of_nothing(self, method: str) -> str | None:
+        """What an answer without content is called in Python, where a class of the file has the name that Spyne would
+        give it; None: none has."""
+        own = self._wsdl.target_namespace
+        taken = {made.type_name for made in self._made.classes if made.namespace == own}
+        name = unused(f"{method}Response", taken)
+        return qname(own, name) if f"{method}Response" in taken else None
 
     def _body_class(self, head: str, element: str) -> list[str]:
         """The class of a child of Body, as an argument of @rpc."""
@@ -245,8 +254,8 @@ class _Module:
 
     def _clark(self, name: str) -> str:
         """A Clark name as Python source, by the constant of its namespace."""
-        qname = etree.QName(name)
-        return f'f"{{{{{{{self._namespaces[qname.namespace]}}}}}}}{qname.localname}"'
+        of = etree.QName(name)
+        return f'f"{{{{{{{self._namespaces[of.namespace]}}}}}}}{of.localname}"'
 
     def _namespace(self, namespace: str | None) -> str:
         return self._namespaces[namespace]
@@ -256,7 +265,7 @@ def service_names(wsdl: WsdlDocument) -> dict[str, str]:
     """Port type to the name of its service class."""
     names: dict[str, str] = {}
     for port_type in _operations_by_port_type(wsdl):
-        names[port_type] = unused(port_type, {*RESERVED, *names.values()})
+        names[port_type] = unused(port_type.lstrip("{"), {*RESERVED, *names.values()})
     return names
 
 

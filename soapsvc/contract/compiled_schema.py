@@ -167,7 +167,7 @@ class CompiledSchema:
             located = deepcopy(copy)
             for imported in located.iterfind(qname(XML_SCHEMA, "import")):
                 imported.set("schemaLocation", addresses[imported.get("namespace")])
-            texts[address] = etree.tostring(located)
+            texts[address] = etree.tostring(located, encoding="UTF-8")  # in ASCII a prefix may be what no parser reads
         for namespace, included in members.items():
             texts[addresses[namespace]] = _including(namespace, included)
         texts[_DRIVER] = _driver(addresses)
@@ -232,7 +232,7 @@ def _including(target: str | None, locations: Iterable[str]) -> bytes:
         etree.SubElement(root, qname(XML_SCHEMA, "include"), schemaLocation=location)
     probe = etree.SubElement(root, qname(XML_SCHEMA, "complexType"), name=_PROBE)
     etree.SubElement(probe, qname(XML_SCHEMA, "sequence"))
-    return etree.tostring(root)
+    return etree.tostring(root, encoding="UTF-8")
 
 
 def _driver(addresses: Mapping[str | None, str]) -> bytes:
@@ -248,4 +248,4 @@ def _driver(addresses: Mapping[str | None, str]) -> bytes:
     for n, namespace in enumerate(addresses):
         name = f"{prefixes[namespace]}:{_PROBE}" if namespace else _PROBE
         etree.SubElement(root, qname(XML_SCHEMA, "element"), name=f"read{n}", type=name)
-    return etree.tostring(root)
+    return etree.tostring(root, encoding="UTF-8")

@@ -82,7 +82,9 @@ def _construct(component: etree._Element, mark: str, used: dict[str, None], case
 
 
 def _marked(wsdl: WsdlDocument) -> Iterator[etree._Element]:
-    roots = dict.fromkeys([wsdl.root, *(file.element for file in wsdl.schema_files if file.location is not None)])
+    roots = dict.fromkeys(
+        [*(file.root for file in wsdl.files), *(file.element for file in wsdl.schema_files if file.raw)]
+    )
     for root in roots:
         for component in root.iter(etree.Element):
             if wsdl.own_mark(component) in UNCERTAIN:

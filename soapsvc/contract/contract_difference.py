@@ -250,7 +250,7 @@ def _answer(operation: Operation) -> str:
 
 
 def _line(document: WsdlDocument, kind: str, name: str) -> int | None:
-    found = document.root.iterfind(f"{qname(WSDL11, 'portType')}/{qname(WSDL11, kind)}")
+    found = (each for port_type in document.components("portType") for each in port_type.iterfind(qname(WSDL11, kind)))
     return next((line_of(each) for each in found if each.get("name") == name), None)
 
 

@@ -34,7 +34,7 @@ class FaultDetails:
         for name in operation.faults:
             made = self._element(self._wsdl.schema.elements[name], rule, sentence, 0)
             if made is not None and self._fits(made):
-                return etree.tostring(made)
+                return etree.tostring(made, encoding="UTF-8")
         return b""
 
     def _fits(self, element: etree._Element) -> bool:

@@ -1,4 +1,4 @@
-"""A WSDL and the schemas that it names, brought together in a folder once: a receiver that fetched them at each start
+"""A WSDL and the files that it names, brought together in a folder once: a receiver that fetched them at each start
 would depend on another's server, and its contract could change under it."""
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from urllib.parse import urljoin, urlsplit
 
 from lxml import etree
 
-from soapsvc.contract.schema_files import SCHEMA, is_on_the_web, place_of, references
+from soapsvc.contract.named_files import is_on_the_web, place_of
+from soapsvc.contract.schema_files import SCHEMA, references
+from soapsvc.contract.wsdl_files import IMPORT
 from soapsvc.contract.xml_files import line_of, parse_file, read_file
 from soapsvc.errors import ContractError
 from soapsvc.namespaces import WSDL11
@@ -34,18 +36,19 @@ class _Found:
 
 
 def bring_together(
-    wsdl: Path, url: str | None, raw: bytes, fetch: Fetch, *, everything: bool = True
+    wsdl: Path, url: str | None, raw: bytes, fetch: Fetch, *, everything: bool = True, within: Path | None = None
 ) -> Iterator[tuple[Path, bytes]]:
-    """The WSDL, when it comes from a URL, and every schema file that it leads to and that is not there yet: each with
-    the place where `schema_files` looks for it.
+    """The WSDL, when it comes from a URL, and every file that it leads to and that is not there yet: each with
+    the place where `named_files` looks for it.
 
     wsdl        where the WSDL lies, or will lie
     url         where it came from; None: it lies there
     fetch       the bytes behind an http or https URL
     everything  False: only what is named by a relative location, so that it belongs to the WSDL
-    Errors  ContractError: a file is no XML, or would lie outside the folder of the WSDL; whatever fetch raises
+    within      a folder that nothing is put outside of; None: that of the WSDL
+    Errors  ContractError: a file is no XML, or would lie outside that folder; whatever fetch raises
     """
-    folder = wsdl.parent.resolve()
+    folder = (within or wsdl.parent).resolve()
     found = [_Found(wsdl, url, raw)]
     if url is not None:
         yield wsdl, raw
@@ -64,7 +67,7 @@ def bring_together(
             if is_on_the_web(source) and not path.is_file():
                 if not path.resolve().is_relative_to(folder):
                     raise ContractError(
-                        file.path, line_of(reference), f"{location} leads out of the folder {wsdl.parent}",
+                        file.path, line_of(reference), f"{location} leads out of the folder {within or wsdl.parent}",
                         "fetch the file by hand and name it by a relative location",
                     )  # fmt: skip
                 found.append(_Found(path, source, fetch(source)))
@@ -81,6 +84,9 @@ def name_of(url: str) -> str:
 
 def _locations(file: _Found) -> Iterator[tuple[etree._Element, str]]:
     root = parse_file(file.path, file.raw)
+    for imported in root.iterfind(IMPORT):
+        if imported.get("location"):
+            yield imported, imported.get("location", "")
     schemas = [root] if root.tag == SCHEMA else root.iterfind(f"{{{WSDL11}}}types/{SCHEMA}")
     for schema in schemas:
         for _, reference, location in references(schema):

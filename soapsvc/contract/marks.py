@@ -30,11 +30,11 @@ def schema_of(component: etree._Element | None) -> etree._Element | None:
 def header_binding(wsdl: WsdlDocument, block: str) -> tuple[etree._Element | None, ...]:
     """The soap:header that binds a header block (Clark name) to an input, and the wsdl:part that it names."""
     local_name = etree.QName(block).localname
-    for header in wsdl.root.iterfind(
-        f"{qname(WSDL11, 'binding')}/{qname(WSDL11, 'operation')}/{qname(WSDL11, 'input')}"
-        f"/{qname(WSDL_SOAP11_BINDING, 'header')}"
-    ):
-        for part in wsdl.root.iterfind(f"{qname(WSDL11, 'message')}/{qname(WSDL11, 'part')}"):
+    steps = (qname(WSDL11, "operation"), qname(WSDL11, "input"), qname(WSDL_SOAP11_BINDING, "header"))
+    for header in (each for binding in wsdl.components("binding") for each in binding.iterfind("/".join(steps))):
+        for part in (
+            each for message in wsdl.components("message") for each in message.iterfind(qname(WSDL11, "part"))
+        ):
             in_message = part.getparent()
             assert in_message is not None, "found as a child"
             same_message = in_message.get("name") == _local(header.get("message"))

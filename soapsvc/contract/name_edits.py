@@ -54,8 +54,8 @@ def root_edit(site: Site, case: Case) -> Edit | None:
 
 def _namespace(site: Site, declared: etree._Element, old: str, new: str) -> Edit | None:
     """A namespace under another name, wherever the file names it."""
-    if any(file.target_namespace == new for file in site.wsdl.schema_files):
-        return None
+    if len(site.wsdl.files) > 1 or any(file.target_namespace == new for file in site.wsdl.schema_files):
+        return None  # or one of the files is not edited
     splices = [
         site.text.set(each, key, new)
         for each in site.wsdl.root.iter(etree.Element)

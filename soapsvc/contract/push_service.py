@@ -25,8 +25,6 @@ from soapsvc.contract.class_generator import generate, method_names, service_nam
 from soapsvc.contract.schema_check import AnswerDeviates, SchemaCheck
 from soapsvc.contract.schema_components import XS_STRING
 from soapsvc.contract.wsdl_document import Operation, WsdlDocument
-from soapsvc.contract.xml_files import line_of
-from soapsvc.errors import ContractError
 from soapsvc.namespaces import SOAP11_ENVELOPE, qname
 from soapsvc.records import Accepted, Push, Verdict
 
@@ -148,17 +146,16 @@ class PushService:
             self._call(operation, None, lambda: _TRIAL)
         except _UNFIT as trouble:
             named = operation.output_element is None or etree.QName(operation.output_element).namespace
-            raise ContractError(
-                self._wsdl.path,
-                self._declared_on(operation),
+            raise self._wsdl.error(
+                self._declared(operation),
                 f"an acknowledgement made of it would not be valid: {trouble}",
                 "declare members that hold what is written there (docs/contract.md)" if named
                 else "declare it in a schema with a targetNamespace: Spyne writes nothing without a namespace",
             ) from trouble  # fmt: skip
 
-    def _declared_on(self, operation: Operation) -> int | None:
-        """The line of the acknowledgement's declaration."""
-        return line_of(self._wsdl.schema.elements[operation.output_element or operation.input_element].source)
+    def _declared(self, operation: Operation) -> etree._Element:
+        """The acknowledgement's declaration."""
+        return self._wsdl.schema.elements[operation.output_element or operation.input_element].source
 
     def _applications(self) -> dict[str, _Handover]:
         """A Spyne application for each port type: two may have operations of one name, or take the same element."""
@@ -190,9 +187,8 @@ class PushService:
             local_name = etree.QName(operation.input_element).localname
             other = inputs.setdefault(local_name, operation)
             if other is not operation:
-                raise ContractError(
-                    self._wsdl.path,
-                    line_of(self._wsdl.schema.elements[operation.input_element].source),
+                raise self._wsdl.error(
+                    self._wsdl.schema.elements[operation.input_element].source,
                     f"operations {other.name} and {operation.name} both take an element named {local_name}",
                     "give the two local names that differ",
                 )
@@ -208,9 +204,8 @@ class PushService:
         try:
             fill = filler(answer, etree.QName(operation.output_element).localname)
         except CannotFill as unknown:
-            raise ContractError(
-                self._wsdl.path,
-                self._declared_on(operation),
+            raise self._wsdl.error(
+                self._declared(operation),
                 f"the acknowledgement demands {unknown}, and there is no rule for what to put there",
                 "make it optional, or leave it out of the acknowledgement",
             ) from unknown

@@ -146,11 +146,12 @@ class _Comparison:
         self, where: str, old: SimpleType, new: SimpleType, lines: tuple[int | None, int | None]
     ) -> Iterator[Difference]:
         effect = self._values(old, new)
-        for what, first, second in zip(
-            ("base type", "facets"), _simple_form(self._old, old), _simple_form(self._new, new), strict=True
-        ):
-            if first != second:
-                yield Difference(where, f"{what}: {first} -> {second}", *lines, *effect)
+        (base, facets), (new_base, new_facets) = _simple_form(self._old, old), _simple_form(self._new, new)
+        if base != new_base:
+            yield Difference(where, f"base type: {base} -> {new_base}", *lines, *effect)
+        if facets != new_facets:
+            before, after = (", ".join(those) or "none" for those in (facets, new_facets))
+            yield Difference(where, f"facets: {before} -> {after}", *lines, *effect)
 
     def _values(self, old: Type, new: Type) -> _Effect:
         first, second = values_of(self._old, old), values_of(self._new, new)
@@ -164,12 +165,12 @@ class _Comparison:
         if old.simple and new.simple:
             first, second = _text_form(self._old, old), _text_form(self._new, new)
             if first != second:
-                yield Difference(where, f"text: {first} -> {second}", *lines, *self._values(old, new))
+                yield Difference(where, f"text: {_text(*first)} -> {_text(*second)}", *lines, *self._values(old, new))
         yield from self._attributes(where, old, new, lines)
         before, after = all_attributes(self._old, old), all_attributes(self._new, new)
         if before != after:
             effect = self._forth.any_attribute(old, new), self._back.any_attribute(new, old)
-            yield Difference(where, f"any attribute: {_admits(before)} -> {_admits(after)}", *lines, *effect)
+            yield Difference(where, f"any attribute: {_attributes(before)} -> {_attributes(after)}", *lines, *effect)
         models = self._forth.contents(old, new), self._back.contents(new, old)
         for difference in self._content(where, _content(self._old, old), _content(self._new, new), lines):
             # what the whole model takes is taken, whatever one change of it would do by itself
@@ -343,6 +344,14 @@ def _admits(wildcard: Wildcard | None) -> str:
     return f"{wildcard.namespace} ({wildcard.process_contents}, {wildcard.min_occurs} to {most})"
 
 
+def _attributes(wildcard: Wildcard | None) -> str:
+    return "none" if wildcard is None else f"{wildcard.namespace} ({wildcard.process_contents})"
+
+
+def _text(base: str, facets: tuple[str, ...]) -> str:
+    return f"{base} ({', '.join(facets)})" if facets else base
+
+
 def _kind(of: Type) -> str:
     if isinstance(of, SimpleType):
         return "simple type"
@@ -396,7 +405,7 @@ def _simple_form(schema: SchemaSet, of: SimpleType) -> tuple[str, tuple[str, ...
     if of.variety != "atomic":
         members = [schema.type(member, of.source) for member in of.members]
         forms = [_simple_form(schema, member) for member in members if isinstance(member, SimpleType)]
-        return f"{of.variety} of {forms}", ()
+        return f"{of.variety} of {', '.join(_text(*form) for form in forms)}", ()
     if of.base is None:
         return etree.QName(of.name or "").localname, ()
     base = schema.type(of.base, of.source)

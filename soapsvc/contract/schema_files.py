@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from lxml import etree
 
+from soapsvc.contract.named_files import is_on_the_web, named_file
+from soapsvc.contract.wsdl_files import WsdlFile
 from soapsvc.contract.xml_files import line_of, parse_file
 from soapsvc.errors import ContractError
 from soapsvc.namespaces import SOAP11_ENVELOPE, WSDL11, XML, XML_SCHEMA, XML_SCHEMA_INSTANCE
@@ -27,8 +27,8 @@ class SchemaFile:
 
     target_namespace  in force: an included schema without one of its own has that of the schema that includes it
     path              of the file that it stands in: the WSDL, or a file beside it
-    location          as first written in the schemaLocation that led to it; None: it stands inside the WSDL
-    raw               the bytes of the file; b"" where it stands inside the WSDL
+    location          as first written where something led to that file; None: it stands inside the WSDL that is served
+    raw               the bytes of the file; b"" where it stands inside a WSDL
     from_the_web      an address on the web led to it: whoever reads the WSDL gets it there, and not from us
     """
 
@@ -40,20 +40,18 @@ class SchemaFile:
     from_the_web: bool = False
 
 
-def schemas_of(wsdl: Path, definitions: etree._Element) -> tuple[SchemaFile, ...]:
+def schemas_of(wsdls: Sequence[WsdlFile]) -> tuple[SchemaFile, ...]:
     """Every schema of a WSDL: the inline ones in their order, then what they lead to, each once.
 
+    wsdls   the one that is served, and those that it imports
     Errors  ContractError: a file is missing, is no schema, or would have to be fetched from a network; an imported
             namespace that something refers to and nobody brings a schema for (gSOAP imports that of the SOAP
             encoding wherever it writes a schema)
     """
-    inline = [
-        SchemaFile(element, element.get("targetNamespace"), wsdl)
-        for element in definitions.iterfind(f"{{{WSDL11}}}types/{SCHEMA}")
-    ]
+    inline = inline_schemas(wsdls)
     found = list(inline)
     for file in found:  # grows while it is walked
-        for named in _named_files(wsdl, file):
+        for named in _named_files(wsdls[0].path, file):
             if (named.path.resolve(), named.target_namespace) not in {
                 (f.path.resolve(), f.target_namespace) for f in found if f.location is not None
             }:
@@ -69,6 +67,15 @@ def schemas_of(wsdl: Path, definitions: etree._Element) -> tuple[SchemaFile, ...
     return tuple(found)
 
 
+def inline_schemas(wsdls: Sequence[WsdlFile]) -> list[SchemaFile]:
+    """The schemas that stand inside WSDLs, in their order."""
+    return [
+        SchemaFile(element, element.get("targetNamespace"), file.path, file.location, b"", file.from_the_web)
+        for file in wsdls
+        for element in file.root.iterfind(f"{{{WSDL11}}}types/{SCHEMA}")
+    ]
+
+
 def _refers_to(schema: etree._Element, namespace: str | None) -> bool:
     """Whether anything in a schema is of a component of a namespace."""
     for element in schema.iter(f"{{{XML_SCHEMA}}}*"):
@@ -76,25 +83,6 @@ def _refers_to(schema: etree._Element, namespace: str | None) -> bool:
         if any(element.nsmap.get(name.rpartition(":")[0] or None) == namespace for name in names):
             return True
     return False
-
-
-def place_of(folder: Path, of: Path, location: str) -> Path:
-    """Where the file of a schemaLocation lies: one on the web in a folder of its host's name beside the WSDL, where
-    `soapsvc contract fetch` puts it; any other beside the file that names it.
-
-    folder  of the WSDL
-    of      the file that names it
-    """
-    parts = urlsplit(location)
-    if not is_on_the_web(location):
-        return of.parent / unquote(parts.path)
-    name = unquote(parts.path) + (f"?{parts.query}" if parts.query else "")
-    return folder / parts.netloc.rpartition("@")[2] / os.path.normpath(f"/{name}").lstrip("/")
-
-
-def is_on_the_web(location: str) -> bool:
-    """Whether a schemaLocation names a file of another host."""
-    return urlsplit(location).scheme.lower() in ("http", "https")
 
 
 def references(schema: etree._Element) -> Iterator[tuple[str, etree._Element, str]]:
@@ -107,23 +95,6 @@ def references(schema: etree._Element) -> Iterator[tuple[str, etree._Element, st
                 yield kind, reference, location
 
 
-def _place(wsdl: Path, file: SchemaFile, reference: etree._Element, location: str) -> Path:
-    path = place_of(wsdl.parent, file.path, location)
-    if is_on_the_web(location):
-        if path.is_file():
-            return path
-        raise ContractError(
-            file.path, line_of(reference), f"schemaLocation {location} would be fetched from a network",
-            "let `soapsvc contract fetch` put the file beside the WSDL once, or name one there by a relative location",
-        )  # fmt: skip
-    if urlsplit(location).scheme:
-        raise ContractError(
-            file.path, line_of(reference), f"schemaLocation {location} is no relative location",
-            "put the file beside the WSDL and name it by a relative location",
-        )  # fmt: skip
-    return path
-
-
 def _named_files(wsdl: Path, file: SchemaFile) -> Iterator[SchemaFile]:
     for kind, reference, location in references(file.element):
         if kind == "redefine":
@@ -133,15 +104,7 @@ def _named_files(wsdl: Path, file: SchemaFile) -> Iterator[SchemaFile]:
                 "xs:redefine is not supported",
                 "include the file and derive new types",
             )
-        path = _place(wsdl, file, reference, location)
-        try:
-            raw = path.read_bytes()
-        except OSError as error:
-            raise ContractError(
-                file.path, line_of(reference),
-                f"schemaLocation {location} leads to {path}: the file cannot be read: {error.strerror}",
-                "put the file there, or name one that is there and readable",
-            ) from error  # fmt: skip
+        path, raw = named_file(wsdl, file.path, reference, "schemaLocation")
         element = parse_file(path, raw)
         if element.tag != SCHEMA:
             raise ContractError(path, line_of(element), f"the root element is {element.tag}", f"{SCHEMA}")

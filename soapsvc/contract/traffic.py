@@ -242,15 +242,12 @@ class _Usage:
         """What of the WSDL around the schemas a message shows."""
         for name in blocks.intersection(operation.header_blocks):
             yield from (component for component in header_binding(self._wsdl, name) if component is not None)
-        for part in self._wsdl.root.iterfind(f"{qname(WSDL11, 'message')}/{qname(WSDL11, 'part')}"):
-            if clark(part, "element") == operation.input_element:
-                yield part
-                message = part.getparent()
-                if message is not None:
-                    yield message
-        for bound in self._wsdl.root.iterfind(f"{qname(WSDL11, 'binding')}/{qname(WSDL11, 'operation')}"):
-            binding = bound.getparent()
-            if bound.get("name") == operation.name and binding is not None:
+        for message in self._wsdl.components("message"):
+            for part in message.iterfind(qname(WSDL11, "part")):
+                if clark(part, "element") == operation.input_element:
+                    yield from (part, message)
+        for binding in self._wsdl.components("binding"):
+            if any(bound.get("name") == operation.name for bound in binding.iterfind(qname(WSDL11, "operation"))):
                 yield binding  # SOAP 1.1, document/literal; of the operation's soapAction a message says nothing
 
     def _element(self, element: etree._Element, declared: Element, found: set[etree._Element]) -> None:

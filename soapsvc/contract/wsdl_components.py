@@ -11,8 +11,9 @@ from pathlib import Path
 from lxml import etree
 
 from soapsvc.contract.compiled_schema import CompiledSchema
-from soapsvc.contract.schema_files import SchemaFile, schemas_of
+from soapsvc.contract.schema_files import SchemaFile, inline_schemas, schemas_of
 from soapsvc.contract.wsdl_document import WsdlDocument
+from soapsvc.contract.wsdl_files import WsdlFile, wsdls_of
 from soapsvc.contract.xml_files import line_of
 from soapsvc.errors import ContractError
 from soapsvc.namespaces import WSDL11, WSDL_SOAP11_BINDING, XML_SCHEMA, qname
@@ -36,21 +37,22 @@ class Breach:
 
 
 class WsdlComponents:
-    """The components of a WSDL and its schemas, whether or not they fit together.
+    """The components of a WSDL, of those that it imports and of its schemas, whether or not they fit together.
 
-    trouble  why the schemas beside the file are not all at hand; None: they are
+    files    the WSDLs, the one in question first
+    trouble  why the files beside it are not all at hand; None: they are
     """
 
-    def __init__(self, path: Path, root: etree._Element):
-        self.path, self.root = path, root
-        self.target = root.get("targetNamespace")
+    def __init__(self, wsdl: WsdlFile):
+        self.path = wsdl.path
+        self.files: tuple[WsdlFile, ...] = (wsdl,)
         self.trouble: ContractError | None = None
         try:
-            self.schemas: tuple[SchemaFile, ...] = schemas_of(path, root)
+            self.files = wsdls_of(wsdl)
+            self.schemas: tuple[SchemaFile, ...] = schemas_of(self.files)
         except ContractError as error:
             self.trouble = error
-            inline = root.iterfind(f"{_W}types/{_X}schema")
-            self.schemas = tuple(SchemaFile(schema, schema.get("targetNamespace"), path) for schema in inline)
+            self.schemas = tuple(inline_schemas(self.files))
 
     @cached_property
     def compiled(self) -> CompiledSchema | ContractError:
@@ -61,17 +63,30 @@ class WsdlComponents:
             return error
 
     def find(self, xpath: str) -> list[etree._Element]:
-        found = self.root.xpath(xpath, namespaces=_PREFIXES)
-        assert isinstance(found, list)
-        return [each for each in found if isinstance(each, etree._Element)]
+        """What an XPath selects in each of the WSDLs."""
+        found: list[etree._Element] = []
+        for file in self.files:
+            here = file.root.xpath(xpath, namespaces=_PREFIXES)
+            assert isinstance(here, list)
+            found += (each for each in here if isinstance(each, etree._Element))
+        return found
 
     def breach(self, element: etree._Element, found: str) -> Breach:
+        return Breach(self.file_of(element).name, line_of(element), found)
+
+    def file_of(self, element: etree._Element) -> Path:
         root = element.getroottree().getroot()
-        file = next((s.path for s in self.schemas if s.element.getroottree().getroot() is root), self.path)
-        return Breach(file.name, line_of(element), found)
+        roots = [(f.path, f.root) for f in self.files] + [
+            (s.path, s.element.getroottree().getroot()) for s in self.schemas
+        ]
+        return next((path for path, its_root in roots if its_root is root), self.path)
 
     def named(self, kind: str) -> dict[str, etree._Element]:
-        return {qname(self.target, each.get("name", "")): each for each in self.root.iterfind(f"{_W}{kind}")}
+        return {
+            qname(file.root.get("targetNamespace"), each.get("name", "")): each
+            for file in self.files
+            for each in file.root.iterfind(f"{_W}{kind}")
+        }
 
     def referred(self, element: etree._Element, attribute: str, kind: str) -> etree._Element | None:
         """The wsdl:`kind` that an attribute names; None: it names none of this file."""

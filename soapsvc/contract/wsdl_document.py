@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import os
 import posixpath
@@ -12,24 +11,24 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
-from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
+from soapsvc.contract.address_places import AddressPlace, address_places
 from soapsvc.contract.document_names import DOC_DATA, DocumentNames, document_names
 from soapsvc.contract.schema_components import SchemaSet
 from soapsvc.contract.schema_files import SchemaFile, schemas_of
+from soapsvc.contract.wsdl_files import DEFINITIONS, WsdlFile, wsdls_of
 from soapsvc.contract.xml_files import line_of, parse_file, read_file, text_of
 from soapsvc.errors import ContractError
-from soapsvc.namespaces import SOAP11_HTTP_TRANSPORT, WSDL11, WSDL_SOAP11_BINDING, XML_SCHEMA, qname
+from soapsvc.namespaces import SOAP11_HTTP_TRANSPORT, WSDL11, WSDL_MIME, WSDL_SOAP11_BINDING, XML_SCHEMA, qname
 
 MARKS = ("DOCUMENTED", "SIBLING", "INFERRED")
 """How well a construct of a reconstructed WSDL is known, best first (docs/contract.md)."""
 
 _ANNOTATIONS = (f"{{{XML_SCHEMA}}}annotation/{{{XML_SCHEMA}}}documentation", f"{{{WSDL11}}}documentation")
 _MARK = re.compile(rf"\s*({'|'.join(MARKS)})\b")
-_ATTRIBUTE = re.compile(r"""\s+([^\s=>/]+)\s*=\s*("[^"]*"|'[^']*')""")
 
 
 class Form(NamedTuple):
@@ -53,7 +52,8 @@ class Operation:
     answer_blocks   those bound to the output that are declared well enough; we write none (docs/contract.md)
     one_way         there is no output message at all
     faults          Clark names of the elements that a fault's detail may hold, in the order of the port type
-    port_type, service  names of the components it belongs to
+    port_type, service  names of the components it belongs to; a Clark name, where port types in several namespaces
+                    have this name
     documentation   of the operation in the port type, "" for none
     form            LITERAL, unless the file was read to be told and not to be served: then no elements are known
     """
@@ -73,27 +73,26 @@ class Operation:
 
 
 class WsdlDocument:
-    """One WSDL file and the schemas that it holds or names; read once, never changed.
+    """One WSDL file with the WSDLs that it imports and the schemas that they hold or name; read once, never changed.
 
     raw     the bytes of the file
-    sha256  hex, of them; where schemas lie in files beside it, of the digests of all
+    sha256  hex, of them; where there are files beside it, of the digests of all
     path    of the file
+    files   the WSDLs, this one first
     """
 
     def __init__(self, path: Path, raw: bytes, *, any_form: bool = False):
         self.path, self.raw, self._any_form = path, raw, any_form
         self.root = parse_file(path, raw)
-        if self.root.tag != _w("definitions"):
-            raise self.error(
-                self.root, f"the root element is {self.root.tag}", f"a WSDL 1.1 file has {_w('definitions')}"
-            )
-        for imported in self.root.iterfind(_w("import")):
-            raise self.error(
-                imported, "wsdl:import brings in another WSDL", "put everything into one WSDL; schemas may be imported"
-            )
+        own = WsdlFile(self.root, path, raw)
+        self.files: tuple[WsdlFile, ...] = (own,)
+        self.schema_files: tuple[SchemaFile, ...] = ()
+        if self.root.tag != DEFINITIONS:
+            raise self.error(self.root, f"the root element is {self.root.tag}", f"a WSDL 1.1 file has {DEFINITIONS}")
+        self.files = wsdls_of(own)
         self.target_namespace = self.root.get("targetNamespace")
-        self.schema_files: tuple[SchemaFile, ...] = schemas_of(path, self.root)
-        from_the_web = sorted(file.raw for file in self.schema_files if file.from_the_web)
+        self.schema_files = schemas_of(self.files)
+        from_the_web = sorted(file.raw for file in self._files_apart if file.from_the_web)
         parts = (raw, *self.files_beside.values(), *from_the_web)
         digests = [hashlib.sha256(each).hexdigest() for each in parts]
         self.sha256 = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
@@ -178,15 +177,19 @@ class WsdlDocument:
 
     @cached_property
     def files_beside(self) -> dict[str, bytes]:
-        """The schema files, byte for byte, by the path at which a relative schemaLocation finds them from a WSDL that
-        lies at the root of a server: a step above the root stays there (RFC 3986, 5.2.4)."""
+        """The files beside this one, byte for byte, by the path at which a relative location finds them from a WSDL
+        that lies at the root of a server: a step above the root stays there (RFC 3986, 5.2.4)."""
         folder = self.path.resolve().parent
         beside = {
             posixpath.normpath("/" + Path(os.path.relpath(file.path.resolve(), folder)).as_posix()): file.raw
-            for file in self.schema_files
-            if file.location is not None and not file.from_the_web
+            for file in self._files_apart
+            if not file.from_the_web
         }
         return dict(sorted(beside.items()))
+
+    @property
+    def _files_apart(self) -> list[WsdlFile | SchemaFile]:
+        return [*self.files[1:], *(file for file in self.schema_files if file.raw)]
 
     @property
     def charset(self) -> str:
@@ -203,42 +206,8 @@ class WsdlDocument:
         return bytes(served + self.raw[at:])
 
     @cached_property
-    def _locations(self) -> list[tuple[int, int, str]]:
-        """Byte ranges of the quoted values, in order, each with the codec that the file is in there."""
-        codec = self._codec()
-        starts: list[int] = []
-        parser = expat.ParserCreate(namespace_separator=" ")
-
-        def start_element(name: str, attributes: dict[str, str]) -> None:
-            if name == f"{WSDL_SOAP11_BINDING} address" and "location" in attributes:
-                starts.append(parser.CurrentByteIndex)
-
-        parser.StartElementHandler = start_element
-        try:
-            parser.Parse(self.raw, True)
-        except expat.ExpatError as error:
-            raise ContractError(
-                self.path, error.lineno, f"the address cannot be replaced in this encoding ({error})",
-                "save the WSDL as UTF-8 or UTF-16 (BP 1.1 R4003)",
-            ) from error  # fmt: skip
-        return [(*self._location(start, codec), codec) for start in starts]
-
-    def _location(self, tag_start: int, codec: str) -> tuple[int, int]:
-        text = self.raw[tag_start:].decode(codec)
-        at = re.compile(r"<[^\s/>]+").match(text)
-        while at is not None:
-            at = _ATTRIBUTE.match(text, at.end())
-            if at is not None and at[1] == "location":
-                break
-        assert at is not None, "expat saw the attribute"
-        return tuple(tag_start + len(text[: at.start(2) + n].encode(codec)) for n in (0, len(at[2])))  # type: ignore[return-value]
-
-    def _codec(self) -> str:
-        """The codec of the file, without a byte order mark's part in it."""
-        for mark, codec in ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")):
-            if self.raw.startswith(mark):
-                return codec
-        return "utf-8" if self.raw.startswith(codecs.BOM_UTF8) else self.root.getroottree().docinfo.encoding or "utf-8"
+    def _locations(self) -> list[AddressPlace]:
+        return address_places(self.path, self.raw, self.root.getroottree().docinfo.encoding)
 
     # The operations --------------------------------------------------------------------------------------------------
 
@@ -252,15 +221,20 @@ class WsdlDocument:
                 binding = self._component("binding", port, "binding")
                 found = True
                 for operation in binding.iterfind(_w("operation")):
-                    key = binding.get("name", ""), operation.get("name", "")
+                    key = _name(binding), operation.get("name", "")
                     if key not in seen:
                         seen.add(key)
                         yield self._operation(service, binding, operation)
         if not found:
+            has_one = [
+                f.path for f in self.files if f.root.find(f"{_w('service')}/{_w('port')}/{_s('address')}") is not None
+            ]
             raise self.error(
                 self.root,
                 "no wsdl:port has a SOAP 1.1 soap:address",
-                f"one port with an address in {WSDL_SOAP11_BINDING}",
+                f"{has_one[0]} in its place: the port stands there"
+                if has_one
+                else f"one port with an address in {WSDL_SOAP11_BINDING}",
             )
         if not seen:
             raise self.error(self.root, "no SOAP 1.1 binding has an operation", "one operation that takes the push")
@@ -285,7 +259,7 @@ class WsdlDocument:
         if form != LITERAL:
             wrapper = qname(self.target_namespace, name)  # what there is of its messages is not looked at
             return Operation(name, "" if soap is None else soap.get("soapAction", ""), wrapper, None, (), one_way,
-                             port_type.get("name", ""), service.get("name", ""), form=form)  # fmt: skip
+                             self._called(port_type), service.get("name", ""), form=form)  # fmt: skip
         input_message = self._message(abstract, "input")
         input_element = self._body_element(bound, "input", input_message)
         if input_element is None:
@@ -298,7 +272,7 @@ class WsdlDocument:
             output_element=None if output_message is None else self._body_element(bound, "output", output_message),
             header_blocks=tuple(self._header_blocks(bound, "input")),
             one_way=one_way,
-            port_type=port_type.get("name", ""),
+            port_type=self._called(port_type),
             service=service.get("name", ""),
             faults=tuple(self._faults(abstract)),
             documentation=text_of(abstract.find(_w("documentation"))),
@@ -308,8 +282,8 @@ class WsdlDocument:
     def _faults(self, abstract: etree._Element) -> Iterator[str]:
         """What is declared well enough to be sent; a fault that is not is a matter of `contract verify`."""
         named = [self._clark(fault, "message") for fault in abstract.iterfind(_w("fault"))]
-        for message in self.root.iterfind(_w("message")):
-            if qname(self.target_namespace, message.get("name", "")) in named:
+        for message in self.components("message"):
+            if _name(message) in named:
                 elements = [
                     self._clark(part, "element") for part in message.iterfind(_w("part")) if part.get("element")
                 ]
@@ -344,8 +318,14 @@ class WsdlDocument:
         side = bound.find(_w(direction))
         body = None if side is None else side.find(_s("body"))
         if side is None or body is None:
-            raise self.error(bound, f"the binding says nothing of the Body of the {direction}",
-                             f"wsdl:{direction} with a soap:body")  # fmt: skip
+            other = None if side is None else next(side.iterchildren(f"{{{WSDL_MIME}}}*"), None)
+            raise self.error(
+                bound if other is None else other,
+                f"the binding says nothing of the Body of the {direction}"
+                if other is None
+                else f"the {direction} is bound by {other.tag}: no message in several parts is read",
+                f"wsdl:{direction} with a soap:body",
+            )
         self._check_literal(body)
         parts = list(message.iterfind(_w("part")))
         if (named := body.get("parts")) is not None:
@@ -370,8 +350,12 @@ class WsdlDocument:
         side = bound.find(_w(direction))
         for header in () if side is None else side.iterfind(_s("header")):
             self._check_literal(header)
-            message = self._component("message", header, "message")
-            yield self._part_element(self._part(message, header, header.get("part", "")))
+            yield self.block_of(header)
+
+    def block_of(self, header: etree._Element) -> str:
+        """Clark name of the header block that a soap:header binds. Errors: ContractError, where it names none."""
+        message = self._component("message", header, "message")
+        return self._part_element(self._part(message, header, header.get("part", "")))
 
     def _check_literal(self, component: etree._Element) -> None:
         if component.get("use", "literal") != "literal":
@@ -394,11 +378,25 @@ class WsdlDocument:
             raise self.error(part, f"no schema of the WSDL declares element {name}", "a global element declaration")
         return name
 
+    def components(self, kind: str) -> Iterator[etree._Element]:
+        """Every wsdl:`kind` at the top of a file, in the order of the files."""
+        for file in self.files:
+            yield from file.root.iterfind(_w(kind))
+
+    def port_type(self, called: str) -> etree._Element:
+        """The port type of an operation, by what that calls it."""
+        return next(each for each in self.components("portType") if called in (each.get("name"), _name(each)))
+
+    def _called(self, port_type: etree._Element) -> str:
+        name = port_type.get("name", "")
+        alike = [each for each in self.components("portType") if each.get("name") == name]
+        return name if len(alike) == 1 else _name(port_type)
+
     def _component(self, kind: str, referrer: etree._Element, attribute: str) -> etree._Element:
         """The WSDL component that an attribute of another names."""
         name = self._clark(referrer, attribute)
-        for component in self.root.iterfind(_w(kind)):
-            if qname(self.target_namespace, component.get("name", "")) == name:
+        for component in self.components(kind):
+            if _name(component) == name:
                 return component
         raise self.error(referrer, f"there is no wsdl:{kind} {name or '(not named)'}",
                          f"the name of a wsdl:{kind} of this file in {attribute}")  # fmt: skip
@@ -412,8 +410,11 @@ class WsdlDocument:
         return qname(element.nsmap.get(prefix or None), local)
 
     def error(self, element: etree._Element, wrong: str, would_do: str) -> ContractError:
-        """The error that points at one place of the file."""
-        return ContractError(self.path, line_of(element), wrong, would_do)
+        """The error that points at one place of a file."""
+        root = element.getroottree().getroot()
+        roots = [*((f.path, f.root) for f in self.files), *((f.path, f.element) for f in self.schema_files)]
+        path = next((path for path, of_file in roots if of_file is root), self.path)
+        return ContractError(path, line_of(element), wrong, would_do)
 
 
 def _w(local_name: str) -> str:
@@ -422,6 +423,12 @@ def _w(local_name: str) -> str:
 
 def _s(local_name: str) -> str:
     return f"{{{WSDL_SOAP11_BINDING}}}{local_name}"
+
+
+def _name(component: etree._Element) -> str:
+    """Clark name of a component at the top of a file."""
+    definitions = component.getparent()
+    return qname(None if definitions is None else definitions.get("targetNamespace"), component.get("name", ""))
 
 
 def _local(name: str | None) -> str:

@@ -11,13 +11,15 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from lxml import etree
 
+from soapsvc.contract.named_files import named_file
 from soapsvc.contract.push_service import PushService
 from soapsvc.contract.wsdl_components import Breach, WsdlComponents, clark
 from soapsvc.contract.wsdl_document import WsdlDocument
+from soapsvc.contract.wsdl_files import WsdlFile
 from soapsvc.contract.xml_files import line_of, parse_file, read_file
 from soapsvc.errors import ContractError
 from soapsvc.namespaces import SOAP11_HTTP_TRANSPORT, WSDL11, WSDL_SOAP11_BINDING, XML_SCHEMA, qname
@@ -48,12 +50,13 @@ def verify(path: Path) -> tuple[Judged, ...]:
 
     Errors  ContractError: the file cannot be read or is no XML
     """
-    root = parse_file(path, read_file(path))
+    raw = read_file(path)
+    root = parse_file(path, raw)
     if root.tag != f"{_W}definitions":
         raise ContractError(
             path, line_of(root), f"the root element is {root.tag}", f"a WSDL 1.1 file has {_W}definitions"
         )
-    wsdl = WsdlComponents(path, root)
+    wsdl = WsdlComponents(WsdlFile(root, path, raw))
     return (*(_judged(rule, wsdl) for rule in _RULES), _served(wsdl))
 
 
@@ -124,15 +127,16 @@ def _wsdl_schema() -> etree.XMLSchema:
 @_rule("R2028, R2029", "The file is valid by the schemas of WSDL 1.1 and of its SOAP binding.")
 def _valid(wsdl: WsdlComponents) -> Iterator[Breach]:
     schema = _wsdl_schema()
-    if not schema.validate(wsdl.root):
-        for error in schema.error_log:  # type: ignore[attr-defined]  # the published types lack iteration
-            yield Breach(wsdl.path.name, error.line, error.message)
+    for file in wsdl.files:
+        if not schema.validate(file.root):
+            for error in schema.error_log:  # type: ignore[attr-defined]  # the published types lack iteration
+                yield Breach(file.path.name, error.line, error.message)
 
 
 @_rule("R2001, R2002", "wsdl:import brings in WSDL alone; schemas come by xs:import.", "w:import")
 def _imports_wsdl(wsdl: WsdlComponents) -> Iterator[Breach]:
     for found in wsdl.find("w:import"):
-        beside = _file_beside(wsdl, found.get("location"))
+        beside = _file_beside(wsdl, found)
         if beside is not None and beside.tag != f"{_W}definitions":
             yield wsdl.breach(found, f"{found.get('location')} is {beside.tag}")
 
@@ -160,19 +164,18 @@ def _import_namespace(wsdl: WsdlComponents) -> Iterator[Breach]:
 @_rule("R2005", "What a wsdl:import brings in has the target namespace that the import names.", "w:import")
 def _import_target(wsdl: WsdlComponents) -> Iterator[Breach]:
     for found in wsdl.find("w:import"):
-        beside = _file_beside(wsdl, found.get("location"))
+        beside = _file_beside(wsdl, found)
         if beside is None:
             yield wsdl.breach(found, f"{found.get('location')} is not beside the file, and nothing is fetched")
         elif beside.get("targetNamespace") != found.get("namespace"):
             yield wsdl.breach(found, f"targetNamespace is {beside.get('targetNamespace')}")
 
 
-def _file_beside(wsdl: WsdlComponents, location: str | None) -> etree._Element | None:
-    if not location or urlsplit(location).scheme:
+def _file_beside(wsdl: WsdlComponents, imported: etree._Element) -> etree._Element | None:
+    if not imported.get("location"):
         return None
-    path = wsdl.path.parent / unquote(urlsplit(location).path)
     try:
-        return parse_file(path, read_file(path))
+        return parse_file(*named_file(wsdl.path, wsdl.file_of(imported), imported, "location"))
     except ContractError:
         return None
 
@@ -180,9 +183,10 @@ def _file_beside(wsdl: WsdlComponents, location: str | None) -> etree._Element |
 @_rule("R2022, R2023", "Imports come first, then types, then the rest.")
 def _order(wsdl: WsdlComponents) -> Iterator[Breach]:
     order, types = {f"{_W}documentation": 0, f"{_W}import": 1, f"{_W}types": 2}, f"{_W}types"
-    for before, after in pairwise(wsdl.root.iterchildren(f"{_W}*")):  # extensions may stand anywhere
-        if order.get(str(before.tag), 3) > order.get(str(after.tag), 3) or before.tag == after.tag == types:
-            yield wsdl.breach(after, f"{_local(after)} after {_local(before)}")
+    for file in wsdl.files:
+        for before, after in pairwise(file.root.iterchildren(f"{_W}*")):  # extensions may stand anywhere
+            if order.get(str(before.tag), 3) > order.get(str(after.tag), 3) or before.tag == after.tag == types:
+                yield wsdl.breach(after, f"{_local(after)} after {_local(before)}")
 
 
 @_rule("R2026", "No extension is required.")
@@ -193,12 +197,13 @@ def _required(wsdl: WsdlComponents) -> Iterator[Breach]:
 
 @_rule("R4003, R4004", "The file is in UTF-8 or UTF-16, and XML 1.0.")
 def _encoding(wsdl: WsdlComponents) -> Iterator[Breach]:
-    for file in dict.fromkeys((wsdl.root.getroottree(), *(s.element.getroottree() for s in wsdl.schemas))):
-        info = file.docinfo
+    roots = [*(file.root for file in wsdl.files), *(s.element.getroottree().getroot() for s in wsdl.schemas)]
+    for root in dict.fromkeys(roots):
+        info = root.getroottree().docinfo
         if (info.encoding or "UTF-8").upper() not in ("UTF-8", "UTF-16", "UTF-16LE", "UTF-16BE", "US-ASCII"):
-            yield wsdl.breach(file.getroot(), f"encoding {info.encoding}")
+            yield wsdl.breach(root, f"encoding {info.encoding}")
         if info.xml_version != "1.0":
-            yield wsdl.breach(file.getroot(), f"XML {info.xml_version}")
+            yield wsdl.breach(root, f"XML {info.xml_version}")
 
 
 @_rule("R2101, R2102", "Every name leads to a component that is there.")
@@ -225,7 +230,7 @@ def _references(wsdl: WsdlComponents) -> Iterator[Breach]:
         ("w:service/w:port", "binding", "binding"),
     ):
         for element in wsdl.find(xpath):
-            if wsdl.referred(element, attribute, kind) is None and not wsdl.find("w:import"):
+            if wsdl.referred(element, attribute, kind) is None and (wsdl.trouble is None or not wsdl.find("w:import")):
                 yield wsdl.breach(element, f"{attribute} {clark(element, attribute)}")
 
 

@@ -121,11 +121,12 @@ def test_what_cannot_be_had_is_exit_3(web: tuple[str, Path], tmp_path: Path) -> 
     assert "gone.xsd cannot be read: HTTP 404" in done.stderr
 
 
-def test_diff_reads_what_a_running_receiver_serves_with_the_schemas_beside_it(tmp_path: Path) -> None:
+def test_diff_reads_what_a_running_receiver_serves_with_the_schemas_beside_or_above_it(tmp_path: Path) -> None:
     (tmp_path / "xsd").mkdir()
+    (tmp_path / "wsdl").mkdir()
     offer(tmp_path)
-    path = tmp_path / "vendor.wsdl"
-    path.write_text(importing("xsd/types.xsd"))
+    path = tmp_path / "wsdl" / "vendor.wsdl"
+    path.write_text(importing("../xsd/types.xsd"))  # on a server, a step above the root stays there
     with running_service(tmp_path, "--wsdl", str(path)) as service:
         done = soapsvc("contract", "diff", f"{service.url}?wsdl", str(path))
         assert done.returncode == 0, done.stdout + done.stderr

@@ -11,10 +11,12 @@ import pytest
 from lxml import etree
 
 from soapsvc.contract.class_generator import generate
+from soapsvc.contract.compiled_schema import CompiledSchema
 from soapsvc.contract.push_service import PushService
 from soapsvc.contract.schema_difference import Difference, differences
 from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.errors import ContractError
+from soapsvc.namespaces import XML_SCHEMA
 from soapsvc.records import Accepted, Arrival, Conformance, Push, PushKind, Verdict
 from soapsvc.spool import Content
 from tests.contract.generated import application_of, module_of, schema_of
@@ -304,3 +306,23 @@ def test_components_without_a_namespace_are_served_and_listed(tmp_path: Path) ->
     sentence = "components without a namespace: they are written in urn:no-namespace, Spyne has none without one"
     assert sentence in module(wsdl).NOT_EXPRESSED
     assert acknowledged(PushService(wsdl, take), "Bare") == b""
+
+
+def test_prefixes_may_be_of_any_letters(tmp_path: Path) -> None:
+    wsdl = a_wsdl(tmp_path, push_type(sequence("A")).replace("xs:", "größe:").replace("<größe:schema", "<größe:schema "
+        f'xmlns:größe="{XML_SCHEMA}"'))  # fmt: skip
+    CompiledSchema(wsdl)
+    module(wsdl)
+
+
+def test_an_answer_without_content_leaves_its_name_in_python_to_a_type_of_the_file(tmp_path: Path) -> None:
+    named = '<xs:element name="PushResponse"><xs:complexType/></xs:element>'
+    path = a_wsdl(tmp_path, push_type(sequence("A"), named)).path
+    text = path.read_text().replace("</wsdl:message>", '</wsdl:message><wsdl:message name="Nothing"/>')
+    text = text.replace('message="t:In"/>', 'message="t:In"/><wsdl:output message="t:Nothing"/>')
+    path.write_text(text.replace("</wsdl:input>", '</wsdl:input><wsdl:output><soap:body use="literal"/></wsdl:output>'))
+    wsdl = WsdlDocument.load(path)
+    assert "PushResponse_2" in generate(wsdl)
+    module(wsdl)
+    (body,) = etree.fromstring(acknowledged(PushService(wsdl, take), "{urn:t}Push"))
+    assert len(body) == 0

@@ -66,7 +66,7 @@ EDITS = {
     "base type": ('name="MRN" type="xs:integer"', 'name="MRN" type="xs:long"', f"{DATA}/JobId/MRN",
                   "base type: integer -> long"),
     "facet": ('<xs:enumeration value="base64"/>', "", f"{DATA}/Document/DocData/@format",
-              "facets: ('enumeration=base64', 'enumeration=text') -> ('enumeration=text',)"),
+              "facets: enumeration=base64, enumeration=text -> enumeration=text"),
     "attribute removed": (f"<xs:attribute {FORMAT}>", '<xs:attribute name="format" use="prohibited">',
                           f"{DATA}/Document/DocData/@format", "attribute removed"),
     "attribute use": (FORMAT, FORMAT.replace(' use="required"', ""), f"{DATA}/Document/DocData/@format",

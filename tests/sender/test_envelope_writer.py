@@ -36,6 +36,7 @@ TAKES = {
     "nusoap.wsdl": {"mrn"},
     "one_way.wsdl": {"several", "names"},
     "sap.wsdl": {"mrn", "several", "names"},
+    "split/service.wsdl": {"mrn"},
     "spyne_like.wsdl": {"mrn"},
     "two_operations.wsdl": {"mrn"},
 }
@@ -56,7 +57,8 @@ def report(content: bytes = CSV, filename: str = "report.csv") -> SentDocument:
 
 
 def test_every_wsdl_of_the_tests_is_here() -> None:
-    assert set(TAKES) == {WSDL_FILE.name} | {str(file.relative_to(VENDORS)) for file in VENDORS.rglob("*.wsdl")}
+    to_be_served = [file for file in VENDORS.rglob("*.wsdl") if file.parent.name != "abstract"]
+    assert set(TAKES) == {WSDL_FILE.name} | {str(file.relative_to(VENDORS)) for file in to_be_served}
 
 
 @pytest.mark.parametrize("name", TAKES)

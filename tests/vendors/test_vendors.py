@@ -45,6 +45,8 @@ NET = "http://tempuri.org/"
 JOB = f"<JobId><XDN>a</XDN><MRN>7</MRN></JobId><Documents><Document><Filename>r.csv</Filename><Content>{B64}</Content></Document></Documents>"
 NIL = '<Created xmlns:i="http://www.w3.org/2001/XMLSchema-instance" i:nil="true"/>'
 CDR, FAX, GROUPS, TWO = "urn:cdr", "http://fax.example.com/types", "urn:groups", "urn:two"
+SPLIT = "http://reports.example.com/contract"
+TICKET = f'<t:Ticket xmlns:t="{SPLIT}">t</t:Ticket>|'
 CXF, SAP, SPYNE = "http://sink.reports.example.com/", "urn:sap-com:document:sap:soap:functions:mc-style", "spyne.sink"
 PC, PJ = (
     "http://premconn.premiereconnect.com/2007/02",
@@ -190,6 +192,20 @@ VENDORS = [
         },
         {f'<Push xmlns="urn:faults"><DocData format="hex">{B64}</DocData></Push>': ["PAY-004"]},
     ),
+    Vendor(
+        "split/service.wsdl",
+        {
+            TICKET + f'<Take xmlns="{SPLIT}"><report xmlns:d="http://reports.example.com/types"><d:MRN>7</d:MRN>'
+            f"<d:Content>{B64}</d:Content></report></Take>": f"{{{SPLIT}}}TakeResponse",
+        },
+        {
+            f'<Take xmlns="{SPLIT}"><report xmlns:d="http://reports.example.com/types"><d:MRN>7</d:MRN></report></Take>':
+                ["XSD-002"],
+            TICKET + f'<Take xmlns="{SPLIT}"><report xmlns:d="http://reports.example.com/types"><d:MRN>x</d:MRN></report></Take>':
+                ["XSD-011"],
+            TICKET + f'<Take xmlns="{SPLIT}"><report><MRN>7</MRN></report></Take>': ["XSD-005"],
+        },
+    ),
 ]  # fmt: skip
 NAMES = [vendor.file for vendor in VENDORS]
 
@@ -210,7 +226,8 @@ def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Ven
 
 def test_there_are_at_least_twelve_and_each_file_has_its_messages() -> None:
     assert len(VENDORS) >= 12
-    assert {str(file.relative_to(HERE)) for file in HERE.rglob("*.wsdl")} == set(NAMES)
+    read = {file.path.resolve() for name in NAMES for file in WsdlDocument.load(HERE / name).files}
+    assert read == set(HERE.rglob("*.wsdl"))
 
 
 @pytest.mark.parametrize("served", VENDORS, ids=NAMES, indirect=True)
