@@ -97,8 +97,8 @@ class Sender:
             return Outcome(push.id, push.name, Holder.RECEIVER, receipt, tuple(attempts), raw)
         for backup in self._backups:
 
-            def to_backup(_: int, backup: Target = backup) -> Receipt:
-                return backup.deliver(push.outgoing)
+            def to_backup(number: int, backup: Target = backup) -> Receipt:
+                return backup.deliver(replace(push.outgoing, is_repeat=number > 1))
 
             receipt = self._try(push, backup, True, self._profile.backup_schedule, to_backup, attempts)
             if receipt is not None:
