@@ -74,37 +74,43 @@ def assert_is_the_very_push(told: dict[str, Any], record: dict[str, Any], envelo
     assert document["sha256"] == hashlib.sha256(REPORT).hexdigest()
 
 
-def assert_comes_home_as_one(
-    report: Path, service: Service, down: str, place: str, backup: str, **environment: str
-) -> None:
-    """`soapsvc intake` brings home what lies at the place, and it is one with what is pushed, before or after.
+def taken_in(service: Service, place: str, **environment: str) -> dict[str, Any]:
+    """What `soapsvc intake --json` tells of the one drop that is new at the place."""
+    words = ("intake", place, "--settle", "0", "--json", "--inbox", service.inbox)
+    done = soapsvc(*words, env={**os.environ, **environment})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert SECRET not in done.stdout + done.stderr
+    (one,) = map(json.loads, done.stdout.splitlines())
+    assert one["form"] == "envelope"
+    return dict(one)
 
-    service  the receiver, up again; a push of the first job lies at the place
-    down     URL at which nobody answers
+
+def assert_comes_home(report: Path, service: Service, place: str, **environment: str) -> None:
+    """The push of the first job, which lies at the place, and the original push after it are one.
+
+    service  the receiver, up again
     """
-
-    def taken_in() -> dict[str, Any]:
-        words = ("intake", place, "--settle", "0", "--json", "--inbox", service.inbox)
-        done = soapsvc(*words, env={**os.environ, **environment})
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert SECRET not in done.stdout + done.stderr
-        (one,) = map(json.loads, done.stdout.splitlines())
-        assert one["form"] == "envelope"
-        return dict(one)
-
-    home = taken_in()
+    home = taken_in(service, place, **environment)
     assert home["outcome"] == "accepted"
     assert pushed(report, FIRST, service.url)[0] == 0
-    (held,) = listed(service.inbox)
+    (held,) = held_by(service)
     assert_is_whole(service, held)
     assert (held["id"], held["redeliveries"], held["origin"]["source"]) == (home["id"], 1, place)
 
+
+def assert_comes_home_after_it_was_pushed(
+    report: Path, service: Service, place: str, backup: str, **environment: str
+) -> None:
+    """A push of the second job, and the same one that then lies at the place, are one."""
     assert pushed(report, SECOND, service.url)[0] == 0
-    first = listed(service.inbox)[0]
-    pushed_to_backup(report, SECOND, down, backup, **environment)
-    told = taken_in()
+    first, *others = held_by(service)
+    pushed_to_backup(report, SECOND, f"http://127.0.0.1:{free_port()}/push", backup, **environment)
+    told = taken_in(service, place, **environment)
     assert (told["outcome"], told["of"]) == ("redelivery", first["id"])
-    assert {push["id"]: push["redeliveries"] for push in listed(service.inbox)} == {home["id"]: 1, first["id"]: 1}
+    assert [(push["id"], push["redeliveries"]) for push in listed(service.inbox)] == [
+        (first["id"], 1),
+        *((push["id"], push["redeliveries"]) for push in others),
+    ]
 
 
 def assert_is_whole(service: Service, held: dict[str, Any]) -> None:
@@ -120,7 +126,7 @@ def test_another_receiver_has_it_and_hands_it_on_to_the_first(tmp_path: Path, re
     with running_service(tmp_path / "second", settings=home) as second:
         told = pushed_to_backup(report, FIRST, to, second.url)
         assert told["target"] == second.url
-        (there,) = listed(second.inbox)
+        (there,) = held_by(second)
         assert_is_whole(second, there)
         with running_service(tmp_path / "first", port=port) as first:
             held = until_held(first, FIRST, redeliveries=0)
@@ -132,12 +138,16 @@ def test_another_receiver_has_it_and_hands_it_on_to_the_first(tmp_path: Path, re
             assert [push["id"] for push in listed(first.inbox)][1:] == [held["id"]]
 
 
+def held_by(service: Service) -> list[dict[str, Any]]:
+    """The newest first."""
+    return list(json.loads(get(f"{service.admin_url}/api/v1/pushes").body)["pushes"])
+
+
 def until_held(service: Service, mrn: int, *, redeliveries: int) -> dict[str, Any]:
     """The one push of a job, as soon as it was repeated so often."""
     patience = time.monotonic() + PATIENCE_SECONDS
     while True:
-        pushes = json.loads(get(f"{service.admin_url}/api/v1/pushes").body)["pushes"]
-        found = [push for push in pushes if push["job"]["mrn"] == str(mrn)]
+        found = [push for push in held_by(service) if push["job"]["mrn"] == str(mrn)]
         if [push["redeliveries"] for push in found] == [redeliveries]:
             return dict(found[0])
         assert time.monotonic() < patience, found
@@ -165,10 +175,9 @@ def test_a_mailbox_has_it_and_it_comes_home_from_the_maildir(tmp_path: Path, rep
         (raw,) = (box.get_bytes(key) for key in box.keys())  # noqa: SIM118  (a mailbox iterates over its mails)
         assert_is_readable(raw, told)
         with running_service(tmp_path / "receiver", port=port) as service:
-            assert_comes_home_as_one(
-                report, service, f"http://127.0.0.1:{free_port()}/push", f"maildir:{tmp_path / 'mail'}",
-                "mailto:reports@example.com", **smtp,
-            )  # fmt: skip
+            place = f"maildir:{tmp_path / 'mail'}"
+            assert_comes_home(report, service, place)
+            assert_comes_home_after_it_was_pushed(report, service, place, "mailto:reports@example.com", **smtp)
 
 
 def test_a_mailbox_has_it_and_it_comes_home_by_imap(tmp_path: Path, report: Path, imap_server: ImapServer) -> None:
@@ -182,11 +191,8 @@ def test_a_mailbox_has_it_and_it_comes_home_by_imap(tmp_path: Path, report: Path
         told = pushed_to_backup(report, FIRST, f"http://127.0.0.1:{port}/push", "mailto:reports@example.com", **smtp)
         assert_is_readable(server.box.mails[0], told)
         with running_service(tmp_path / "receiver", port=port) as service:
-            assert_comes_home_as_one(
-                report, service, f"http://127.0.0.1:{free_port()}/push",
-                f"imap://journey@127.0.0.1:{imap_server.port}", "mailto:reports@example.com", **smtp,
-                SOAPSVC_INTAKE_PASSWORD=IMAP_PASSWORD.replace(" ", "_"),
-            )  # fmt: skip
+            place = f"imap://journey@127.0.0.1:{imap_server.port}"
+            assert_comes_home(report, service, place, SOAPSVC_INTAKE_PASSWORD=IMAP_PASSWORD.replace(" ", "_"))
 
 
 def test_an_ftp_site_has_it_and_it_comes_home_from_there(tmp_path: Path, report: Path) -> None:
@@ -201,8 +207,8 @@ def test_an_ftp_site_has_it_and_it_comes_home_from_there(tmp_path: Path, report:
         record = json.loads((document.parent / "report.csv.json").read_text())
         assert_is_the_very_push(told, record, (document.parent / "report.csv.envelope.xml").read_bytes())
         with running_service(tmp_path / "receiver", port=port) as service:
-            down = f"http://127.0.0.1:{free_port()}/push"
-            assert_comes_home_as_one(report, service, down, place, place, **secrets)
+            assert_comes_home(report, service, place, **secrets)
+            assert_comes_home_after_it_was_pushed(report, service, place, place, **secrets)
 
 
 def test_who_has_nothing_is_exit_1_with_a_line_for_each_destination(tmp_path: Path, report: Path) -> None:
