@@ -33,7 +33,7 @@ class DeliverySettings(_Entry):
     """One `[[delivery]]`: a target, what goes there, and when it is tried again.
 
     name      for people, metrics and `--delivery`
-    target    URL; it may hold a password, so nothing prints it
+    target    URL; somebody may have put a password into it, so nothing prints it
     options   of the target itself, as docs/deliveries.md lists them
     kind, account, doctype, properties  the filter: what is given must hold; none given: every push. All but the kinds
               are patterns with * and ?, letter case aside; of a list one must hold, of the properties each

@@ -120,16 +120,21 @@ class Service:
 
 
 def start_service(
-    folder: Path, *flags: str, settings: str = "", environment: Mapping[str, str] | None = None
+    folder: Path,
+    *flags: str,
+    settings: str = "",
+    environment: Mapping[str, str] | None = None,
+    port: int | None = None,
 ) -> Service:
-    """Start it on free ports with its inbox in the folder, and wait until it is ready.
+    """Start it with its inbox in the folder, and wait until it is ready.
 
     settings  text of soapsvc.toml
+    port      of the public listener; None: one that is free, as the admin listener's
     """
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "soapsvc.toml"
     config.write_text(settings)
-    listen, admin = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+    listen, admin = f"127.0.0.1:{port or free_port()}", f"127.0.0.1:{free_port()}"
     inbox = f"sqlite:///{folder / 'inbox.db'}"
     command = [sys.executable, "-m", "soapsvc", "serve", "--config", str(config), "--listen", listen, "--admin", admin]
     process = subprocess.Popen(

@@ -212,8 +212,8 @@ def _schedule(told: dict[str, Any]) -> RetrySchedule | None:
 
 def _backup(url: str) -> Backup:
     """Errors: click.BadParameter, SettingsError: no URL, or one with a password."""
-    from soapsvc.sender.profile import Backup, check_no_password
-    from soapsvc.targets.options import split
+    from soapsvc.sender.profile import Backup
+    from soapsvc.targets.options import check_no_password, split
 
     try:
         check_no_password(url, "a backup")

@@ -10,7 +10,7 @@ from soapsvc.delivery_settings import DeliverySettings
 from soapsvc.errors import SettingsError
 from soapsvc.settings import Settings
 from soapsvc.targets.opening import open_target
-from soapsvc.targets.options import TargetOptions, read_secret
+from soapsvc.targets.options import TargetOptions, check_no_password, read_secret
 from soapsvc.targets.target import Target
 
 _SECRETS = frozenset({"password", "smtp_password", "webhook_secret"})
@@ -24,7 +24,10 @@ def open_entry(entry: DeliverySettings, settings: Settings) -> Target:
         for name in entry.options:
             if name not in known:
                 raise SettingsError(f"options has {name!r}, which is none; there are {', '.join(known)}")
+        check_no_password(entry.target, "the target")
         told = {name: _option(name, known[name], value) for name, value in entry.options.items()}
+        if "smtp_url" in told:
+            check_no_password(told["smtp_url"], "options.smtp_url")
         return open_target(entry.target, TargetOptions.from_settings(settings, **told))
     except SettingsError as error:
         raise SettingsError(f"delivery {entry.name!r}: {error}") from None

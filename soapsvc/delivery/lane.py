@@ -71,7 +71,7 @@ class Lane:
         if claim.failed >= self._schedule.attempts:  # a push that takes the process with it would do so for ever
             return self._failed(claim, "each attempt was cut off: the workers that made them did not come back", False)
         try:
-            push = outgoing_push(self._store, claim.push_id)
+            push = outgoing_push(self._store, claim.push_id, is_repeat=claim.attempt > 1)
             receipt = self._target.deliver(push)
         except DeliveryFailed as failure:
             return self._failed(claim, str(failure), failure.may_repeat, failure.retry_after_seconds)

@@ -12,7 +12,7 @@ OURS = frozenset({"deliveries", "held"})
 """What of the record is nobody else's business: where else a push goes, and why it is kept."""
 
 
-def outgoing_push(store: InboxStore, push_id: str) -> OutgoingPush:
+def outgoing_push(store: InboxStore, push_id: str, *, is_repeat: bool = False) -> OutgoingPush:
     """The push with its documents to be opened. Errors: NoSuchPush, StoreUnavailable."""
     stored = store.stored(push_id)
     row = stored.row
@@ -37,4 +37,5 @@ def outgoing_push(store: InboxStore, push_id: str) -> OutgoingPush:
         ),
         record={name: value for name, value in stored_object(stored).items() if name not in OURS},
         open_raw=partial(store.open_raw, push_id),
+        is_repeat=is_repeat,
     )

@@ -48,7 +48,7 @@ class RemoteSource:
 
     url        without secrets
     connect    opens the file system; called again after whatever went wrong
-    root       the path in it
+    root       the path in it; of ftp and sftp without one: where the login leads
     aside      name of the directory to which what was taken in is moved: not looked into
     max_items  files that are looked at
     """
@@ -144,6 +144,7 @@ class RemoteSource:
         try:
             if self._connected is None:
                 self._connected = self._connect()
+                self._root = self._root or _home(self._connected)
             yield self._connected
         except Gone:
             raise
@@ -224,6 +225,14 @@ def connect_s3(access: Access) -> Any:
 
 def _is_tree(files: Any) -> bool:
     return "s3" not in files.protocol
+
+
+def _home(files: Any) -> str:
+    """Where a login led, as deliveries to the same URL go there; empty: to the root of all."""
+    if not _is_tree(files):
+        return ""
+    at = files.ftp.pwd() if hasattr(files.ftp, "pwd") else files.ftp.normalize(".")
+    return str(at).rstrip("/")
 
 
 def _stamp(entry: Any) -> str:

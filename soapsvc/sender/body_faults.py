@@ -46,11 +46,11 @@ class SlowBody(_Through):
 
 
 class CutBody(_Through):
-    """A body that ends with the connection after so many bytes, though its length said more."""
+    """A body that ends with the connection after so many bytes, at the latest before its last one."""
 
     def __init__(self, body: Body, after_bytes: int):
         super().__init__(body)
-        self._after_bytes, self._left = after_bytes, after_bytes
+        self._after_bytes = self._left = min(after_bytes, len(body) - 1)
 
     def read(self, size: int = -1) -> bytes:
         if self._left <= 0:

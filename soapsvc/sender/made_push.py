@@ -24,11 +24,14 @@ from soapsvc.sender.supply import Circumstances
 from soapsvc.settings import OwnSettings
 from soapsvc.spool import Content, Spool
 from soapsvc.targets.target import OutgoingDocument, OutgoingPush
+from soapsvc.wire.charsets import Charsets, name_of
+from soapsvc.wire.encoding import decide_encoding
 from soapsvc.wire.envelope_reader import Envelope, Limits, read_envelope
 
 _NO_SETTINGS: dict[str, Any] = {}
 ID_CHARS = 24  # hexadecimal digits of SHA-256: 96 bits
 DEVIATIONS_TOLD = 3
+_HEAD_BYTES = 16 * 1024  # in which the encoding is told
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ class PushMaker:
         with Spool(Path(tempfile.gettempdir())) as spool:
             read = read_envelope(
                 io.BytesIO(envelope),
-                codec="utf-8",
+                codec=None,
                 limits=limits,
                 document_names=self._wsdl.document_names,
                 spool=spool,
@@ -141,19 +144,26 @@ def _made(envelope: bytes, push: Push | None, now: datetime, name: str) -> MadeP
     )  # fmt: skip
     outgoing = OutgoingPush(
         push_id, now, PushKind.OTHER if push is None else push.kind, None if push is None else push.job,
-        () if push is None else push.properties, documents, _record(push_id, digest, len(envelope), push, now),
+        () if push is None else push.properties, documents, _record(push_id, digest, envelope, push, now),
         partial(io.BytesIO, envelope),
     )  # fmt: skip
     return MadePush(push_id, envelope, outgoing, name)
 
 
-def _record(push_id: str, digest: str, size_bytes: int, push: Push | None, now: datetime) -> dict[str, Any]:
+def _content_type(envelope: bytes) -> str:
+    """With the charset that the envelope itself tells; without any where it tells one that may not be known there."""
+    codec = decide_encoding(envelope[:_HEAD_BYTES], None, Charsets()).codec
+    return "text/xml" if codec is None else f"text/xml; charset={name_of(codec)}"
+
+
+def _record(push_id: str, digest: str, envelope: bytes, push: Push | None, now: datetime) -> dict[str, Any]:
     """The object of `soapsvc inbox show --json`, as far as a sender knows it."""
     told: dict[str, Any] = {
         "id": push_id,
         "received_at": now.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-        "raw_bytes": size_bytes,
+        "raw_bytes": len(envelope),
         "raw_sha256": digest,
+        "http_headers": [["Content-Type", _content_type(envelope)]],
     }
     if push is None:
         return told | {"kind": PushKind.OTHER.value, "job": None, "properties": {}, "documents": []}

@@ -52,7 +52,7 @@ class MessageTexts:
             return ""
         values = values_of(self._schema, of)
         moment = self._supply.moment
-        own = [self._supply.processing_id] if use.local_name.lower() == "submitid" else []
+        own = self._supply.submit_ids if use.local_name.lower() == "submitid" else ()
         moments = [] if accepts(values, "") else [moment, moment[:10]]
         for text in dict.fromkeys((*own, *moments, *samples(values))):
             if accepts(values, text):

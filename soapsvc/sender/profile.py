@@ -12,7 +12,7 @@ from soapsvc.errors import SettingsError
 from soapsvc.sender.retry_schedule import SCHEDULES, RetrySchedule
 from soapsvc.settings import Settings, without_userinfo
 from soapsvc.shipped import WSDL_FILE
-from soapsvc.targets.options import host_of, read_secret, split
+from soapsvc.targets.options import check_no_password, host_of, read_secret, split
 
 CONNECT_SECONDS = 10.0
 TIMEOUT_SECONDS = 15.0  # services of this kind wait no longer for an acknowledgement
@@ -223,12 +223,3 @@ def check_receiver(url: str) -> None:
         )
     host_of(parts)
     check_no_password(url, "the receiver")
-
-
-def check_no_password(url: str, what: str) -> None:
-    """Errors: SettingsError: the URL has a password, which lists of processes and settings files would show."""
-    if split(url).password is not None:
-        raise SettingsError(
-            f"the URL of {what} has a password in it: leave the user name there alone, and name the password by "
-            "env:NAME or file:PATH"
-        )

@@ -18,7 +18,7 @@ from soapsvc.sender.retry_schedule import RetrySchedule
 from soapsvc.targets.opening import open_target
 from soapsvc.targets.options import TargetOptions, shown, split
 from soapsvc.targets.soap_contract import Acknowledged
-from soapsvc.targets.soap_target import SoapTarget
+from soapsvc.targets.soap_target import SoapTarget, Through, content_type_of
 from soapsvc.targets.target import DeliveryFailed, Receipt, Target
 
 OnAttempt = Callable[[MadePush, Attempt, float | None], None]
@@ -97,8 +97,8 @@ class Sender:
             return Outcome(push.id, push.name, Holder.RECEIVER, receipt, tuple(attempts), raw)
         for backup in self._backups:
 
-            def to_backup(_: int, backup: Target = backup) -> Receipt:
-                return backup.deliver(push.outgoing)
+            def to_backup(number: int, backup: Target = backup) -> Receipt:
+                return backup.deliver(replace(push.outgoing, is_repeat=number > 1))
 
             receipt = self._try(push, backup, True, self._profile.backup_schedule, to_backup, attempts)
             if receipt is not None:
@@ -151,13 +151,13 @@ class Sender:
         """What one attempt brought, an acknowledgement at least. Errors: DeliveryFailed: there is none."""
         through = self._faults.through(number)
         if not (self._faults.twice_at_once and number == 1):
-            return [self._receiver.post(push.outgoing.open_raw, through=through)]
+            return [self._post(push, through)]
         together = threading.Barrier(2)
 
         def one() -> Acknowledged | DeliveryFailed:
             together.wait()
             try:
-                return self._receiver.post(push.outgoing.open_raw, through=through)
+                return self._post(push, through)
             except DeliveryFailed as error:
                 return error
 
@@ -166,6 +166,10 @@ class Sender:
         if not any(isinstance(answer, Acknowledged) for answer in came):
             raise next(answer for answer in came if isinstance(answer, DeliveryFailed))
         return came
+
+    def _post(self, push: MadePush, through: Through | None) -> Acknowledged:
+        content_type = content_type_of(push.outgoing)
+        return self._receiver.post(push.outgoing.open_raw, content_type=content_type, through=through)
 
 
 def _opened(backup: Backup, options: TargetOptions) -> Target:

@@ -159,8 +159,13 @@ class Supply:
             self._described.add(role)
 
     @property
-    def processing_id(self) -> str:
-        return self._at.processing_id
+    def submit_ids(self) -> tuple[str, ...]:
+        """What a SubmitId may be that was not told and is demanded, the best first: made of the job, by which the same
+        job that is pushed again is the same push; without one the ProcessingID."""
+        job = self._content.job
+        if job is None or job.mrn is None:
+            return (self._at.processing_id,)
+        return (f"{job.xdn}-{job.mrn}" if job.xdn else job.mrn, job.mrn)
 
     @property
     def segment(self) -> str:

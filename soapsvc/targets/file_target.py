@@ -6,14 +6,18 @@
 
 A file appears under its name when it is whole, and never in the place of another. Where the name is taken, the same
 bytes count as there already, unless the record beside them belongs to another push; otherwise the next number is taken.
-So an attempt that was cut off between any two steps is completed by the next one.
+So an attempt that was cut off between any two steps is completed by the next one, which also clears away what that had
+half written: hidden files whose names have the push's mark.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import io
 import json
-from collections.abc import Callable
+import posixpath
+from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO
 
 from soapsvc.errors import StoreError
@@ -25,6 +29,7 @@ from soapsvc.targets.target import DeliveryFailed, OutgoingDocument, OutgoingPus
 
 ENVELOPE_SUFFIX, RECORD_SUFFIX = ".envelope.xml", ".json"
 MAX_OF_A_NAME = 1000  # files that may want one name; more is a template that tells too little
+MARK_CHARS = 16  # hexadecimal digits of a digest: 64 bits tell the pushes of one directory apart
 RECORD_BYTES = 4 * 1024 * 1024  # read of a record to see whose it is
 
 
@@ -66,10 +71,13 @@ class _Hand:
 
     def __init__(self, place: Place, push: OutgoingPush, deadline: Deadline):
         self._place, self._push, self._deadline = place, push, deadline
+        self._mark = hashlib.sha256(push.id.encode("utf-8", "replace")).hexdigest()[:MARK_CHARS]
 
     def put_all(self, template: NameTemplate, record: bool) -> str:
         push = self._push
         wanted = [(document, template.path(push, document)) for document in push.documents]
+        if push.is_repeat:
+            self._clear([path for _, path in wanted] or [template.path(push, None)])
         names = [self._put_document(document, path) for document, path in wanted]
         if not record:
             return ", ".join(names) or "a push without documents"
@@ -78,6 +86,13 @@ class _Hand:
         told = json.dumps({**push.record, "id": push.id, "files": names}, ensure_ascii=False, indent=1, default=str)
         self._put(base + RECORD_SUFFIX, lambda: io.BytesIO(told.encode("utf-8", "replace")))
         return ", ".join(names or [base + RECORD_SUFFIX])
+
+    def _clear(self, paths: Sequence[str]) -> None:
+        """What an attempt before this one left half written. Were that still under way elsewhere, it would fail, and
+        find the push there when it is tried again."""
+        for directory in {posixpath.dirname(path) for path in paths}:
+            with contextlib.suppress(OSError):  # it is no reason not to deliver
+                self._place.clear(directory, self._mark)
 
     def _put_document(self, document: OutgoingDocument, wanted: str) -> str:
         for n in range(1, MAX_OF_A_NAME + 1):
@@ -120,7 +135,7 @@ class _Hand:
         if self._place.size_bytes(path) is not None:
             return False
         with open_source() as source:
-            return self._place.put(path, self._deadline.watched(source))
+            return self._place.put(path, self._deadline.watched(source), self._mark)
 
 
 def _reason(error: Exception) -> str:

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from soapsvc.targets.deadline import Deadline
 from soapsvc.targets.options import TargetOptions
-from soapsvc.targets.places import PIECE_BYTES, Site, as_os_error, part_name
+from soapsvc.targets.places import PIECE_BYTES, Site, as_os_error, is_part, part_name
 from soapsvc.targets.tls import client_context
 
 
@@ -61,8 +61,8 @@ class FtpPlace:
         copy.seek(0)
         return copy
 
-    def put(self, path: str, source: BinaryIO) -> bool:
-        part = part_name(path)
+    def put(self, path: str, source: BinaryIO, mark: str) -> bool:
+        part = part_name(path, mark)
         with as_os_error():
             self._make(posixpath.dirname(path))
             try:
@@ -75,6 +75,17 @@ class FtpPlace:
                 raise
             self._drop(part)
         return False
+
+    def clear(self, directory: str, mark: str) -> None:
+        """A server that lists no hidden files keeps them."""
+        with as_os_error():
+            try:
+                names = self._ftp.nlst(self._at(directory) or ".")
+            except (ftplib.error_perm, ftplib.error_temp):  # how servers say that there is nothing
+                return
+        for name in (posixpath.basename(one) for one in names):  # some list whole paths
+            if is_part(name, mark):
+                self._drop(posixpath.join(directory, name))
 
     def _drop(self, path: str) -> None:
         with contextlib.suppress(*ftplib.all_errors):

@@ -112,6 +112,15 @@ def split(url: str) -> SplitResult:
     return parts
 
 
+def check_no_password(url: str, what: str) -> None:
+    """Errors: SettingsError: the URL has a password, which lists of processes and settings files would show."""
+    if split(url).password is not None:
+        raise SettingsError(
+            f"the URL of {what} has a password in it: leave the user name there alone, and name the password by "
+            "env:NAME or file:PATH"
+        )
+
+
 def host_of(parts: SplitResult) -> str:
     """Errors: SettingsError: the URL names none."""
     if not parts.hostname or parts.port == 0:

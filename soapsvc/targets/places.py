@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, Protocol
 from soapsvc.errors import SettingsError
 
 PIECE_BYTES = 1024 * 1024
+_PART, _PART_SUFFIX = ".soapsvc-", ".part"
 
 
 class Place(Protocol):
@@ -29,8 +30,14 @@ class Place(Protocol):
     def open(self, path: str) -> BinaryIO:
         """The file's bytes."""
 
-    def put(self, path: str, source: BinaryIO) -> bool:
-        """Make a file that is seen when it is whole; False: the name is taken, and nothing was changed."""
+    def put(self, path: str, source: BinaryIO, mark: str) -> bool:
+        """Make a file that is seen when it is whole; False: the name is taken, and nothing was changed.
+
+        mark  of its name while it is written: whoever writes it knows by that what it left there (`part_name`)
+        """
+
+    def clear(self, directory: str, mark: str) -> None:
+        """Remove what was left there half written under the mark. A directory that is not there has nothing."""
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -62,10 +69,15 @@ def as_os_error() -> Iterator[None]:
         raise
 
 
-def part_name(path: str) -> str:
-    """The name that a file has while it is written, beside where it will be."""
+def part_name(path: str, mark: str) -> str:
+    """The name that a file has while it is written, beside where it will be; never the same again."""
     directory, slash, _ = path.rpartition("/")
-    return f"{directory}{slash}.soapsvc-{secrets.token_hex(8)}.part"
+    return f"{directory}{slash}{_PART}{mark}-{secrets.token_hex(8)}{_PART_SUFFIX}"
+
+
+def is_part(name: str, mark: str) -> bool:
+    """Whether a file of this name was being written under the mark."""
+    return name.startswith(f"{_PART}{mark}-") and name.endswith(_PART_SUFFIX)
 
 
 def sha256_of(stream: BinaryIO) -> str:
@@ -94,8 +106,8 @@ class LocalPlace:
     def open(self, path: str) -> BinaryIO:
         return self._files.open(str(self._root / path), "rb")  # type: ignore[no-any-return]
 
-    def put(self, path: str, source: BinaryIO) -> bool:
-        final, part = self._root / path, self._root / part_name(path)
+    def put(self, path: str, source: BinaryIO, mark: str) -> bool:
+        final, part = self._root / path, self._root / part_name(path, mark)
         self._make(final.parent)
         try:
             with self._files.open(str(part), "xb") as file:
@@ -109,6 +121,12 @@ class LocalPlace:
         if not taken:
             _sync(final.parent)
         return not taken
+
+    def clear(self, directory: str, mark: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            for name in os.listdir(self._root / directory):
+                if is_part(name, mark):
+                    (self._root / directory / name).unlink(missing_ok=True)
 
     def _make(self, directory: Path) -> None:
         """The directory with those above it, each synced into the one above, and inside the root still."""

@@ -45,7 +45,7 @@ class S3Place:
         with as_os_error():
             return self._files.open(self._at(path), "rb")  # type: ignore[no-any-return]
 
-    def put(self, path: str, source: BinaryIO) -> bool:
+    def put(self, path: str, source: BinaryIO, mark: str) -> bool:
         with tempfile.NamedTemporaryFile() as copy:  # its size decides between one put and an upload in parts
             shutil.copyfileobj(source, copy, PIECE_BYTES)
             copy.flush()
@@ -59,6 +59,9 @@ class S3Place:
                         return False
                     raise
         return True
+
+    def clear(self, directory: str, mark: str) -> None:
+        """Nothing is there under another name; an upload in parts that was cut off is the bucket's to end."""
 
     @staticmethod
     def _is_taken(error: OSError) -> bool:

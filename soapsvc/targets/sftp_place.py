@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from soapsvc.errors import SettingsError
 from soapsvc.targets.deadline import Deadline
 from soapsvc.targets.options import TargetOptions
-from soapsvc.targets.places import Site, part_name
+from soapsvc.targets.places import Site, is_part, part_name
 
 
 class SftpPlace:
@@ -71,8 +71,8 @@ class SftpPlace:
         with self._as_os_error():
             return self._files.open(self._at(path), "rb")  # type: ignore[no-any-return]
 
-    def put(self, path: str, source: BinaryIO) -> bool:
-        part = part_name(path)
+    def put(self, path: str, source: BinaryIO, mark: str) -> bool:
+        part = part_name(path, mark)
         with self._as_os_error():
             self._make(posixpath.dirname(path))
             try:
@@ -84,6 +84,12 @@ class SftpPlace:
                 with contextlib.suppress(OSError, *self._errors):
                     self._files.ftp.remove(self._at(part))
                 raise
+
+    def clear(self, directory: str, mark: str) -> None:
+        with self._as_os_error(), contextlib.suppress(FileNotFoundError):
+            for name in self._files.ftp.listdir(self._at(directory)):
+                if is_part(name, mark):
+                    self._files.ftp.remove(self._at(posixpath.join(directory, name)))
 
     def _named(self, part: str, path: str) -> bool:
         """The rename of SFTP's own, which does not replace what is there (fsspec uses one that does)."""

@@ -48,7 +48,7 @@ class SoapTarget:
 
     def deliver(self, push: OutgoingPush) -> Receipt:
         """Post the envelope. Errors: DeliveryFailed."""
-        acknowledged = self.post(push.open_raw, content_type=_content_type(push))
+        acknowledged = self.post(push.open_raw, content_type=content_type_of(push))
         return Receipt(self._url, self._options.clock(), acknowledged.summary)
 
     def post(
@@ -81,8 +81,8 @@ class SoapTarget:
         return self._contract.acknowledged(binding, operation, answer, self._options.clock)
 
 
-def _content_type(push: OutgoingPush) -> str:
-    """As it came, where it was that of SOAP 1.1: its charset counts before the XML declaration."""
+def content_type_of(push: OutgoingPush) -> str:
+    """As it came, or was made, where it was that of SOAP 1.1: its charset counts before the XML declaration."""
     headers = push.record.get("http_headers") or ()
     came = next((value for name, value in headers if str(name).lower() == "content-type"), "")
     plain = isinstance(came, str) and came.isascii() and came.isprintable() and _XML_TYPE.fullmatch(came)

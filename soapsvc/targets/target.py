@@ -44,6 +44,7 @@ class OutgoingPush:
     received_at  aware UTC: when it came in; of a sender's own: when it was made
     record       the JSON object of `soapsvc inbox show --json` (docs/inbox.md), as far as it is known
     open_raw     the SOAP envelope as it came, or as it was sent; each call opens anew
+    is_repeat    an attempt was made before, and may have been cut off: what it left half written is cleared away
     """
 
     id: str
@@ -54,6 +55,7 @@ class OutgoingPush:
     documents: tuple[OutgoingDocument, ...] = field(repr=False)
     record: Mapping[str, Any] = field(repr=False)
     open_raw: Callable[[], BinaryIO] = field(repr=False)
+    is_repeat: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,11 @@ def family(codec: str) -> str:
     return "utf-16" if codec.startswith("utf-16") else codec
 
 
+def name_of(codec: str) -> str:
+    """How a charset of the list is told to others: UTF-16 without the byte order, which its mark tells."""
+    return _NAMES[family(codec)][0]
+
+
 def in_basic_profile(codec: str) -> bool:
     """Whether Basic Profile R1012 has it: UTF-8 and UTF-16."""
     return family(codec) in ("utf-8", "utf-16")

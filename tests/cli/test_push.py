@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,6 +56,30 @@ def test_an_envelope_is_replayed(service: Service) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     push = listed(service.inbox)[0]
     assert (push["state"], push["kind"], push["deviations"]) == ("accepted", "report", 0)
+
+
+@pytest.mark.parametrize("charset", ["ISO-8859-1", "windows-1252", "UTF-16", "UTF-8"])
+def test_an_envelope_in_another_charset_is_replayed_as_what_it_is(
+    service: Service, tmp_path: Path, charset: str
+) -> None:
+    text = (
+        envelope(mrn=5000)
+        .decode()
+        .replace("Delivery report", "Größe")
+        .replace('encoding="UTF-8"', f'encoding="{charset}"')
+    )
+    file, backup = tmp_path / "envelope.xml", tmp_path / "backup"
+    file.write_bytes(text.replace("5000", str(5000 + len(charset))).encode(charset))
+    done = soapsvc("push", str(file), "--to", service.url)
+    assert done.returncode == 0, done.stderr
+    push = listed(service.inbox)[0]
+    assert (push["state"], push["properties"]["Subject"]) == ("accepted", f"Größe - job {5000 + len(charset)}")
+    gone = f"http://127.0.0.1:{free_port()}/push"
+    assert soapsvc("push", str(file), "--to", gone, "--backup", backup.as_uri()).returncode == 3
+    record = json.loads(next(backup.rglob("*.csv.json")).read_text())
+    assert record["properties"]["Subject"] == f"Größe - job {5000 + len(charset)}"
+    home = soapsvc("intake", backup.as_uri(), "--settle", "0", "--inbox", service.inbox)
+    assert home.stdout.endswith(f"redelivery of {push['id']}\n")
 
 
 def test_an_envelope_takes_no_properties_of_the_command_line(service: Service) -> None:

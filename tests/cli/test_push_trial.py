@@ -92,13 +92,19 @@ def test_files_together_are_the_documents_of_one_push(service: Service, push: Pu
 
 @pytest.mark.parametrize(
     ("fault", "redeliveries"),
-    [(("--lose-ack",), 1), (("--cut-after", "700"), 0), (("--twice-at-once",), 1), (("--slow", "8000"), 0)],
-    ids=["lose-ack", "cut-after", "twice-at-once", "slow"],
+    [
+        (("--lose-ack",), 1),
+        (("--cut-after", "700"), 0),
+        (("--cut-after", "9999999"), 0),
+        (("--twice-at-once",), 1),
+        (("--slow", "8000"), 0),
+    ],
+    ids=["lose-ack", "cut-after", "cut-before-its-end", "twice-at-once", "slow"],
 )
 def test_a_receiver_stands_a_fault_with_one_push_of_the_right_bytes(
     service: Service, push: Push, tmp_path: Path, fault: tuple[str, ...], redeliveries: int
 ) -> None:
-    job = str(400 + sum(map(ord, fault[0])))
+    job = str(400 + sum(map(ord, "".join(fault))))
     file = report(tmp_path, size_bytes=1000)
     done = push(str(file), "--to", service.url, "--job", f"trial:{job}", *fault)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -156,8 +156,8 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 
 
 @contextlib.contextmanager
-def ftp_server(folder: Path, certificate: Certificate | None = None) -> Iterator[int]:
-    """pyftpdlib in a thread; with a certificate over TLS alone. Its port."""
+def ftp_server(folder: Path, certificate: Certificate | None = None, *, home: Path | None = None) -> Iterator[int]:
+    """pyftpdlib in a thread; with a certificate over TLS alone. A login leads to `home`, below the folder. Its port."""
     authorizers = pytest.importorskip("pyftpdlib.authorizers", reason="needs pyftpdlib: pip install pyftpdlib")
     handlers = pytest.importorskip("pyftpdlib.handlers")
     servers = pytest.importorskip("pyftpdlib.servers")
@@ -169,6 +169,8 @@ def ftp_server(folder: Path, certificate: Certificate | None = None) -> Iterator
         own |= {"certfile": str(certificate.certificate), "keyfile": str(certificate.key),
                 "tls_control_required": True, "tls_data_required": True, "ssl_context": None}  # fmt: skip
     handler = type("Handler", (base,), own)
+    if home is not None:
+        handler.on_login = lambda self, _: self.fs.chdir(str(home))  # type: ignore[attr-defined]
     server = servers.ThreadedFTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"timeout": 0.05}, daemon=True)
     thread.start()
@@ -180,8 +182,8 @@ def ftp_server(folder: Path, certificate: Certificate | None = None) -> Iterator
 
 
 @contextlib.contextmanager
-def sftp_server(folder: Path, known_hosts: Path) -> Iterator[int]:
-    """asyncssh in a thread, its host key written to the file. Its port."""
+def sftp_server(folder: Path, known_hosts: Path, *, home: Path | None = None) -> Iterator[int]:
+    """asyncssh in a thread, its host key written to the file. A login leads to `home`, below the folder. Its port."""
     asyncssh = pytest.importorskip("asyncssh", reason="needs asyncssh: pip install asyncssh")
     host_key = asyncssh.generate_private_key("ssh-ed25519")
 
@@ -195,13 +197,20 @@ def sftp_server(folder: Path, known_hosts: Path) -> Iterator[int]:
         def validate_password(self, username: str, password: str) -> bool:
             return (username, password) == (USER, PASSWORD)
 
+    class Files(asyncssh.SFTPServer):  # type: ignore[misc]
+        def __init__(self, channel: Any):
+            super().__init__(channel, chroot=str(folder).encode())
+
+        def map_path(self, path: bytes) -> bytes:
+            below = b"" if home is None or path.startswith(b"/") else str(home.relative_to(folder)).encode() + b"/"
+            return bytes(super().map_path(below + path))
+
     loop, ready, ports = asyncio.new_event_loop(), threading.Event(), []
 
     async def serve() -> None:
         server = await asyncssh.listen(
-            "127.0.0.1", 0, server_factory=Server, server_host_keys=[host_key],
-            sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=str(folder).encode()),
-        )  # fmt: skip
+            "127.0.0.1", 0, server_factory=Server, server_host_keys=[host_key], sftp_factory=Files
+        )
         ports.append(server.sockets[0].getsockname()[1])
         ready.set()
 

@@ -15,8 +15,11 @@ from soapsvc.errors import SettingsError, SoapsvcError, Unreachable
 from soapsvc.intake.places import source_of
 from soapsvc.intake.source import Disposal
 from soapsvc.settings import OwnSettings
+from soapsvc.targets.opening import open_target
+from soapsvc.targets.options import TargetOptions
 from tests.intake.conftest import PASSWORD, USER, Certificate, Inbox, Place, ftp_server, sftp_server
 from tests.pushing import envelope
+from tests.targets.outgoing import a_push
 
 _BUCKETS = count()
 LARGE = 700_000  # in a file of its own, and in several pieces of a transfer
@@ -89,6 +92,26 @@ def test_what_lies_there_is_taken_in_once_and_stays(inbox: Inbox, place: Place) 
     assert row.origin.at is not None
     assert abs(time.time() - row.origin.at.timestamp()) < 3600
     assert PASSWORD not in repr(inbox.store.stored(row.id))
+
+
+@pytest.mark.parametrize("scheme", ["ftp", "sftp"])
+def test_without_a_path_it_is_where_the_login_leads_as_for_a_delivery(
+    inbox: Inbox, tmp_path: Path, scheme: str
+) -> None:
+    home = tmp_path / "site" / "home" / USER
+    home.mkdir(parents=True)
+    (tmp_path / "site" / "of-others.csv").write_bytes(b"a,b\r\n")
+    known_hosts = tmp_path / "known_hosts"
+    site = tmp_path / "site"
+    with ftp_server(site, home=home) if scheme == "ftp" else sftp_server(site, known_hosts, home=home) as port:
+        url = f"{scheme}://{USER}@127.0.0.1:{port}/"
+        options = TargetOptions(password=PASSWORD, known_hosts=known_hosts, name_template="out/{filename}")
+        open_target(url, options).deliver(a_push())
+        assert (home / "out" / "report.csv").is_file()
+        settings = {"intake_password": PASSWORD, "intake_known_hosts": known_hosts}
+        (taken,) = inbox.look(url, Disposal(move_to="taken"), **settings)
+        assert (taken.name, taken.outcome) == ("out/report.csv", "accepted")
+        assert (home / "taken" / "out" / "report.csv").is_file()
 
 
 def test_a_file_that_was_changed_is_read_again(inbox: Inbox, place: Place) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -47,9 +47,11 @@ def wsdl_of(name: str) -> Path:
     return WSDL_FILE if name == WSDL_FILE.name else VENDORS / name
 
 
-def made(wsdl: Path, *documents: SentDocument, operation: str | None = None, **more: object) -> MadePush:
+def made(
+    wsdl: Path, *documents: SentDocument, operation: str | None = None, now: datetime = NOW, **more: object
+) -> MadePush:
     content = PushContent(documents, **more)  # type: ignore[arg-type]
-    return PushMaker(wsdl, operation).make(content, now=NOW, receiver="http://r.example/push")
+    return PushMaker(wsdl, operation).make(content, now=now, receiver="http://r.example/push")
 
 
 def report(content: bytes = CSV, filename: str = "report.csv") -> SentDocument:
@@ -85,6 +87,19 @@ def test_what_is_written_is_accepted_by_the_receiver_and_reads_back_as_what_was_
         assert row.job.mrn == "7"
     assert [(p.name, p.value) for p in stored.properties] == list(properties)
     assert push.outgoing.documents[0].filename == ("report.csv" if "names" in takes else None)
+
+
+@pytest.mark.parametrize("name", [name for name, takes in TAKES.items() if takes & {"job", "mrn"}])
+def test_a_job_that_is_pushed_again_by_the_same_words_is_one_push_at_the_receiver(name: str, tmp_path: Path) -> None:
+    job = JOB if "job" in TAKES[name] else JobId(None, "7")
+    first, later = (made(wsdl_of(name), report(), job=job, now=now) for now in (NOW, NOW + timedelta(days=1)))
+    called = Called(tmp_path, wsdl=wsdl_of(name))
+    try:
+        for push in (first, later):
+            called.post(push.envelope, {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": '""'})
+        assert [(one.state.value, one.redeliveries) for one in called.store.rows(limit=None)] == [("accepted", 1)]
+    finally:
+        called.store.close()
 
 
 @pytest.mark.parametrize("name", TAKES)

@@ -162,9 +162,13 @@ def raw_server(serve: Callable[[socket.socket], None]) -> Iterator[int]:
 
 
 class Mailbox:
-    """What aiosmtpd hands over; `refuse` is what it says of the next mails instead."""
+    """What aiosmtpd hands over; `refuse` is what it says of the next mails instead.
 
-    def __init__(self) -> None:
+    keep  gets each mail that was taken, line ends as on disk
+    """
+
+    def __init__(self, keep: Callable[[bytes], object] | None = None) -> None:
+        self._keep = keep
         self.mails: list[bytes] = []
         self.recipients: list[list[str]] = []
         self.refuse: str | None = None
@@ -179,6 +183,8 @@ class Mailbox:
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
         if self.refuse is not None:
             return self.refuse
+        if self._keep is not None:
+            self._keep(envelope.content.replace(b"\r\n", b"\n"))
         self.mails.append(envelope.content)
         self.recipients.append(envelope.rcpt_tos)
         return "250 taken"
@@ -197,11 +203,12 @@ def mail_server(
     implicit_tls: bool = False,
     login: bool = False,
     size_limit: int = 33554432,
+    keep: Callable[[bytes], object] | None = None,
 ) -> Iterator[MailServer]:
     controllers = pytest.importorskip("aiosmtpd.controller", reason="needs aiosmtpd: pip install 'soapsvc[test]'")
     from aiosmtpd.smtp import AuthResult
 
-    box = Mailbox()
+    box = Mailbox(keep)
     context = certificate.server_context() if certificate else None
 
     def known(_server: Any, _session: Any, _envelope: Any, _mechanism: str, who: Any) -> AuthResult:

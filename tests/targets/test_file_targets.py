@@ -7,6 +7,7 @@ import io
 import json
 import os
 import resource
+import signal
 import socket
 import subprocess
 import sys
@@ -18,16 +19,34 @@ from typing import Any, ClassVar
 
 import pytest
 
+from soapsvc.clock import utc_now
 from soapsvc.targets.opening import open_target
 from soapsvc.targets.options import TargetOptions
 from soapsvc.targets.target import DeliveryFailed, OutgoingPush, Target
 from tests.conftest import PRIVILEGE
+from tests.inbox.accepting import PROCESSES
 from tests.pushing import envelope, free_port
 from tests.targets.outgoing import AT, REPORT, a_document, a_push
 from tests.targets.servers import SECRET, Certificate, ftp_server, raw_server, s3_server, sftp_server
 
 OPTIONS = TargetOptions(connect_seconds=5, total_seconds=20, password=SECRET, clock=lambda: AT)
 Files = Callable[[], dict[str, bytes]]
+LARGE = b"0123456789abcdef" * 100_000
+
+
+class _Killing(io.BytesIO):
+    """Ends the process when a part of it was read."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self.tell() > len(LARGE) // 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().read(size)
+
+
+def _killed_in_the_middle(url: str, options: TargetOptions, environment: dict[str, str]) -> None:
+    os.environ.update(environment)
+    document = replace(a_document(LARGE), open=lambda: _Killing(LARGE))
+    open_target(url, options).deliver(a_push(document))
 
 
 def in_directory(root: Path) -> dict[str, bytes]:
@@ -38,6 +57,7 @@ class FilePromises:
     """`place` gives a target's URL, its options, and what lies there."""
 
     DAY: ClassVar[str] = "test2-1000001/2026-11-24"
+    PARTS: ClassVar[int] = 1  # files that are left by an attempt that was cut off in the middle of one
 
     @pytest.fixture
     def place(self) -> tuple[str, TargetOptions, Files]:
@@ -114,6 +134,25 @@ class FilePromises:
         directory, _, file = found.rpartition("/")
         assert (directory, file.startswith("."), len(file) < 160) == (self.DAY, False, True)
 
+    def test_what_a_process_that_was_killed_left_half_written_is_gone_after_the_next_attempt(
+        self, place: tuple[str, TargetOptions, Files]
+    ) -> None:
+        url, options, files = place
+        words = (url, replace(options, clock=utc_now), dict(os.environ))
+        killed = PROCESSES.Process(target=_killed_in_the_middle, args=words)
+        killed.start()
+        killed.join(60)
+        assert killed.exitcode == -signal.SIGKILL
+        left = [Path(name) for name in files()]
+        assert [(str(one.parent), one.name[0], one.suffix) for one in left] == [(self.DAY, ".", ".part")] * self.PARTS
+        target = open_target(url, options)
+        target.deliver(replace(a_push(push_id="push2"), is_repeat=True))
+        assert set(files()) == {*map(str, left), f"{self.DAY}/report.csv"}, "another push's is left alone"
+        target.deliver(replace(a_push(a_document(LARGE)), is_repeat=True))
+        found = files()
+        assert set(found) == {f"{self.DAY}/report.csv", f"{self.DAY}/report-2.csv"}
+        assert found[f"{self.DAY}/report-2.csv"] == LARGE
+
     def test_two_at_once_make_one_file_or_two_and_never_half_a_one(
         self, place: tuple[str, TargetOptions, Files]
     ) -> None:
@@ -176,6 +215,8 @@ def store() -> Iterator[str]:
 
 
 class TestS3(FilePromises):
+    PARTS = 0
+
     @pytest.fixture
     def place(self, store: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, TargetOptions, Files]:
         import s3fs
@@ -330,8 +371,8 @@ def test_a_process_killed_between_any_two_steps_leaves_whole_files_alone(tmp_pat
 
     for name, content in seen().items():
         assert content == wanted[name] if name in wanted else json.loads(content)["id"] == "push1"
-    open_target(url, OPTIONS).deliver(a_push())
-    assert set(seen()) == {*wanted, "report.csv.json"}
+    open_target(url, OPTIONS).deliver(replace(a_push(), is_repeat=True))
+    assert {Path(name).name for name in in_directory(tmp_path)} == {*wanted, "report.csv.json"}
 
 
 def test_a_link_in_the_directory_does_not_lead_out_of_it(tmp_path: Path) -> None:
