@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template
+from flask import Blueprint, Response, redirect, render_template, url_for
 
 from soapsvc.inbox.store import InboxStore
 from soapsvc.rules import RULES
@@ -10,6 +10,7 @@ from soapsvc.web.asked import asked_number
 from soapsvc.web.charts import columns, lines
 from soapsvc.web.contract_forms import contract_object
 from soapsvc.web.desk import Desk
+from soapsvc.web.learned_record import Learning
 from soapsvc.web.overview_figures import MAX_DAYS, Slot, overview
 from soapsvc.web.pages import size
 
@@ -43,9 +44,30 @@ def blueprint(store: InboxStore, desk: Desk, public_url: str) -> Blueprint:
     @sums.get("/contract")
     def contract() -> str:
         files = contract_object(desk.contract)["files"] if desk.contract else []
-        return render_template("contract.html", contract=desk.contract, files=files, public_url=public_url)
+        learning = desk.learner.look() if desk.learner else None
+        return render_template("contract.html", contract=desk.contract, files=files, public_url=public_url,
+                               learning=learning, outcomes=_outcomes(learning))  # fmt: skip
+
+    @sums.get("/contract/learned")
+    def learned() -> str:
+        learning = desk.learner.look() if desk.learner else None
+        newest = next((row.id for row in store.rows(limit=1)), None)
+        return render_template("learned.html", contract=desk.contract, learning=learning, newest=newest, rules=RULES,
+                               outcomes=_outcomes(learning))  # fmt: skip
+
+    @sums.post("/contract/learned")
+    def learn() -> Response:
+        if desk.learner is not None:
+            desk.learner.ask()
+        return redirect(url_for("sums.learned"), 303)  # type: ignore[return-value]
 
     return sums
+
+
+def _outcomes(learning: Learning | None) -> dict[str, int]:
+    """How many constructs have each outcome, what wants to be looked at first; none where nothing is known."""
+    found = [one["outcome"] for one in learning.told["constructs"]] if learning and learning.told else []
+    return {outcome: found.count(outcome) for outcome in ("contradicted", "confirmed", "untouched") if found}
 
 
 def _slot(slot: Slot, daily: bool) -> str:
