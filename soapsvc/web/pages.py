@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 
+from soapsvc.delivery_settings import DeliverySettings
 from soapsvc.errors import StoreError
 from soapsvc.inbox.store import InboxStore
 from soapsvc.records import Deviation, InboxRow, PushKind, PushState, StoredPush
@@ -14,6 +15,7 @@ from soapsvc.states import DeliveryState
 from soapsvc.web.api import judge_again
 from soapsvc.web.asked import FILTER_NAMES, asked_list, asked_number, asked_texts
 from soapsvc.web.charts import bar
+from soapsvc.web.delivery_notes import target_notes
 from soapsvc.web.desk import Desk
 from soapsvc.web.listing import listing
 from soapsvc.web.masking import codec_of
@@ -32,10 +34,13 @@ DELIVERY_BADGES = {  # state to class of its badge
 }
 
 
-def blueprint(store: InboxStore, desk: Desk, previews: Previews, push_url: str) -> Blueprint:
+def blueprint(
+    store: InboxStore, desk: Desk, previews: Previews, push_url: str, entries: Sequence[DeliverySettings]
+) -> Blueprint:
     """The pages on one store.
 
     push_url  where pushes go, shown while there are none
+    entries   of the settings: what is delivered where
     """
     pages = Blueprint("pages", __name__)
 
@@ -54,11 +59,13 @@ def blueprint(store: InboxStore, desk: Desk, previews: Previews, push_url: str) 
     def push(push_id: str) -> str:
         stored = store.stored(push_id)
         excerpts = _excerpts(store, stored)
+        waits = any(one.state is DeliveryState.PENDING for one in stored.deliveries)
+        notes = target_notes(entries, store.stats().targets) if waits else {}
         return render_template(
             "push.html", stored=stored, row=stored.row, rules=RULES, page_limit=PAGES, excerpts=excerpts,
             previews=_previews(stored.row), doubted=_doubted(stored), outcome=request.args.get("outcome"),
             exchanges=desk.exchanges is not None, may_judge=desk.judge_again is not None,
-            delivery_badges=DELIVERY_BADGES,
+            delivery_badges=DELIVERY_BADGES, target_notes=notes,
         )  # fmt: skip
 
     @pages.get("/pushes/<push_id>/raw")

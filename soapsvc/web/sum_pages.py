@@ -6,16 +6,18 @@ from flask import Blueprint, Response, redirect, render_template, url_for
 
 from soapsvc.inbox.store import InboxStore
 from soapsvc.rules import RULES
+from soapsvc.settings import Settings
 from soapsvc.web.asked import asked_number
 from soapsvc.web.charts import columns, lines
 from soapsvc.web.contract_forms import contract_object
+from soapsvc.web.delivery_notes import retention_sentence, target_notes
 from soapsvc.web.desk import Desk
 from soapsvc.web.learned_record import Learning
 from soapsvc.web.overview_figures import MAX_DAYS, Slot, overview
 from soapsvc.web.pages import size
 
 
-def blueprint(store: InboxStore, desk: Desk, public_url: str) -> Blueprint:
+def blueprint(store: InboxStore, desk: Desk, public_url: str, settings: Settings) -> Blueprint:
     """The pages on one store and one contract."""
     sums = Blueprint("sums", __name__)
 
@@ -39,6 +41,8 @@ def blueprint(store: InboxStore, desk: Desk, public_url: str) -> Blueprint:
         return render_template(
             "overview.html", one=one, days=days, pushes=pushes, sizes=sizes, times=times, rules=RULES,
             kept=desk.exchanges is not None, slot=_slot,
+            target_notes=target_notes(settings.delivery, one.stats.targets),
+            stays=retention_sentence(settings.retention),
         )  # fmt: skip
 
     @sums.get("/contract")
