@@ -17,7 +17,7 @@ from PIL import Image
 
 from soapsvc.shipped import SAMPLES
 from tests.commands import soapsvc
-from tests.pushing import TEXT_XML, Service, get, post, running_service
+from tests.pushing import TEXT_XML, Service, envelope, get, post, running_service
 from tests.web.browser import Browser, browsing, missing
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
@@ -116,13 +116,15 @@ def _asked(service: Service, path: str) -> dict[str, list[dict[str, object]]]:
 
 
 def _push_samples(service: Service) -> None:
-    """Four jobs of each sample from four addresses, one again, and what is refused."""
+    """Four jobs of each sample from four addresses, one again, one with other content, and what is refused."""
     for n in range(4):
         for sample in sorted(SAMPLES.glob("*.xml")):
             body = sample.read_bytes()
             body = body.replace(b"10000", b"%d000" % (10 + n)) if b"UTF-16" not in body[:60] else body
             _post(service, body, f"192.0.2.{7 + n}")
     _post(service, (SAMPLES / "sampleReport.xml").read_bytes(), "192.0.2.7")
+    for document in (b"reference,status\r\nINV-1,Sent\r\n", b"reference,status\r\nINV-1,Busy\r\n"):
+        _post(service, envelope(1700001, document), "192.0.2.9")
     for sample in sorted((SAMPLES / "refused").glob("*.xml")):
         _post(service, sample.read_bytes(), "198.51.100.9")
     _post(service, (SAMPLES / "sampleReport.xml").read_bytes().replace(b"10000", b"15000"), "192.0.2.10")
@@ -143,7 +145,9 @@ def pages_of(service: Service) -> dict[str, str]:
     report = next(row for row in accepted if row["kind"] == "report" and int(str(row["raw_bytes"])) > 10_000)
     fax = next(row for row in accepted if row["kind"] == "fax")
     refused = next(row for row in rows if row["state"] == "quarantined" and row["documents"])
-    exchange = _asked(service, f"exchanges?push={refused['id']}")["exchanges"][0]
+    of_refused = f"exchanges?push={refused['id']}"
+    _until(lambda: bool(_asked(service, of_refused)["exchanges"]), "the exchange was not kept")
+    exchange = _asked(service, of_refused)["exchanges"][0]
     return {
         "inbox": "/", "push": f"/pushes/{report['id']}", "fax": f"/pushes/{fax['id']}",
         "quarantined": f"/pushes/{refused['id']}", "raw": f"/pushes/{refused['id']}/raw", "wire": "/wire",

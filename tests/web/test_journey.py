@@ -56,6 +56,9 @@ def filled(service: Service, browser: Browser) -> Service:
     assert post(service.url, hostile_envelope(well=True), HOSTILE_HEADERS).status == 200
     assert post(service.url, hostile_envelope(well=False), HOSTILE_HEADERS).status == 500
     browser.until(lambda: len(pushes(service, "?q=zzmarkup&limit=9")) == 2, "the index to have followed")
+    learned = f"{service.admin_url}/api/v1/contract/learned"
+    assert post(learned, b"{}", {"Content-Type": "application/json"}).status == 200
+    browser.until(lambda: json.loads(get(learned).body)["state"] == "done", "what the traffic says")
     return service
 
 
@@ -185,6 +188,20 @@ def test_a_deviation_is_highlighted_in_the_raw_envelope_a_click_apart(filled: Se
     )
 
 
+def test_the_contract_page_leads_to_what_the_traffic_says_of_it(filled: Service, browser: Browser) -> None:
+    assert post(filled.url, envelope(601)).acknowledged
+    browser.go(f"{filled.admin_url}/contract")
+    next(link for link in browser.all(".facts a") if "contradicted" in link.text).click()
+    browser.until(lambda: "More came in since." in browser.texts(".notice"), "that there is more to look at")
+    browser.one("#learn").click()
+    browser.until(lambda: not browser.all("#learn") and not browser.all(".notice"), "the outcome, by itself")
+    assert any(heading.startswith("Confirmed (") for heading in browser.texts("h2"))
+    shown = browser.one("td.ids a")
+    push_id = (shown.get_attribute("href") or "").rpartition("/")[2]
+    shown.click()
+    browser.until(lambda: browser.chrome.current_url.endswith(f"/pushes/{push_id}"), "the push that shows it")
+
+
 # What must not happen ------------------------------------------------------------------------------------------------
 
 
@@ -195,7 +212,7 @@ def every_page(service: Service) -> list[str]:
     exchanges = json.loads(get(f"{service.admin_url}/api/v1/exchanges?push={hostile[0]}").body)["exchanges"]
     views = ("raw", "pretty", "hex")
     return [
-        "/", "/?q=zzmarkup", "/?state=quarantined", "/wire", "/overview", "/contract", "/rules",
+        "/", "/?q=zzmarkup", "/?state=quarantined", "/wire", "/overview", "/contract", "/contract/learned", "/rules",
         *(f"/pushes/{one}" for one in hostile),
         *(f"/pushes/{one}/raw?view={view}" for one in hostile for view in views),
         *(f"/wire/{exchanges[0]['n']}?view={view}" for view in views),

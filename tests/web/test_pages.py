@@ -7,9 +7,14 @@ from dataclasses import replace
 import pytest
 from flask.testing import FlaskClient
 
+from soapsvc.inbox.indexer import Indexer
+from soapsvc.inbox.search_index import SearchIndex
 from soapsvc.inbox.sql_store import SqlStore
 from soapsvc.records import Conformance, Deviation, JobId, Property, Push, Verdict
+from soapsvc.settings import OwnSettings
 from soapsvc.spool import Content, Spool
+from soapsvc.web.admin_app import admin_app
+from soapsvc.web.desk import Desk
 from tests.inbox.making import DEVIATION, MIB, REFUSED, STRICT, arrival, document_of, push, refused, spooled
 from tests.web.looking import CONTRACT, Page, client_of
 
@@ -152,6 +157,18 @@ def test_the_page_of_a_conflict_leads_to_the_push_that_was_first(client: FlaskCl
     page = page_of(client, second)
     assert f"/pushes/{first}" in page.links("/pushes/")
     assert f"the same job as {first}, with other content" in page.text
+
+
+def test_the_job_of_a_push_leads_to_all_pushes_of_that_job(store: SqlStore) -> None:
+    ids = [
+        store.accept(push(n, document, arrival=arrival(n)), STRICT).id
+        for n, document in ((1, b"a"), (1, b"b"), (2, b"c"))
+    ]
+    index = SearchIndex(store.companion("index"), store.inbox_id)
+    Indexer(store, index, 1000).catch_up()
+    client = admin_app(OwnSettings(), store, CONTRACT, Desk(index)).test_client()
+    (link,) = page_of(client, ids[0]).links("/?q=")
+    assert sorted(Page(client.get(link)).links("/pushes/")) == sorted(f"/pushes/{one}" for one in ids[:2])
 
 
 def test_the_page_of_a_quarantined_push_says_what_it_was_refused_for(client: FlaskClient, store: SqlStore) -> None:
