@@ -111,6 +111,7 @@ def add_filters(add: Callable[[Callable[..., object], str], object]) -> None:
     add(size, "size")
     add(lambda at: f"{at:%Y-%m-%d %H:%M:%S}Z", "moment")
     add(duration, "duration")
+    add(cut, "cut")
     add(lambda outcomes: bar(
         [(f"{value}: {count}", count, f"part{i % 6}") for i, (value, count) in enumerate(outcomes.counts)],
         f"{outcomes.column}: " + ", ".join(f"{value} {count}" for value, count in outcomes.counts),
@@ -127,6 +128,11 @@ def size(size_bytes: int | None) -> str:
             break
         amount /= 1024
     return f"{size_bytes} bytes" if unit == "bytes" else f"{amount:.1f} {unit}"
+
+
+def cut(text: str, most: int = 300) -> str:
+    """Its beginning: a sender may fill a value with a megabyte, and a list shows fifty. The API tells the whole."""
+    return text if len(text) <= most else f"{text[:most]}… {len(text) - most} more characters"
 
 
 def duration(seconds: float) -> str:

@@ -387,3 +387,19 @@ def test_a_page_loads_its_style_sheet_and_nothing_else(client: FlaskClient, stor
     assert (style.status_code, style.mimetype) == (200, "text/css")
     assert "url(" not in style.text
     assert "@import" not in style.text
+
+
+def test_a_value_of_a_megabyte_is_shown_in_its_beginning(client: FlaskClient, store: SqlStore) -> None:
+    long = "x" * MIB
+    read = push(
+        job=JobId(long, long), submit_id=long, processing_id=long, root=f"{{{long}}}a", header_blocks={long: long},
+        documents=(document_of(b"a", filename=long, doctype=long, properties=(Property(long, long, long, long),)),),
+        properties=tuple(Property(name, name, long, long) for name in ("Subject", "UserAccountNumber", long)),
+    )  # fmt: skip
+    ids = [store.accept(read, STRICT).id, store.quarantine(refused(b"<a/>", read=read))]
+    for path in ("/", *(f"/pushes/{one}" for one in ids), *(f"/pushes/{one}/raw" for one in ids)):
+        answer = client.get(path)
+        assert answer.status_code == 200
+        assert len(answer.data) < MIB / 4, path
+        assert "more characters" in answer.text, path
+    assert store.stored(ids[0]).properties[0].value == long, "it is kept whole"
