@@ -24,6 +24,7 @@ from soapsvc.web.raw_view import HEX_BYTES, PRETTY_BYTES, RawLine, hex_lines, pr
 
 HEAD_BYTES = 1024  # read to find out the codec
 EXCERPT_LINES = 2  # before and after a line that deviates
+DEVIATIONS_SHOWN = 200  # each with the lines around it; a verdict has up to a thousand
 VIEWS = ("raw", "pretty", "hex")
 DELIVERY_BADGES = {  # state to class of its badge
     DeliveryState.PENDING: "",
@@ -66,6 +67,7 @@ def blueprint(
             previews=_previews(stored.row), doubted=_doubted(stored), outcome=request.args.get("outcome"),
             exchanges=desk.exchanges is not None, may_judge=desk.judge_again is not None,
             delivery_badges=DELIVERY_BADGES, target_notes=notes,
+            most_deviations=DEVIATIONS_SHOWN,
         )  # fmt: skip
 
     @pages.get("/pushes/<push_id>/raw")

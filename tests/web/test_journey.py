@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from selenium.webdriver import ActionChains, Keys
@@ -200,6 +201,51 @@ def test_the_contract_page_leads_to_what_the_traffic_says_of_it(filled: Service,
     push_id = (shown.get_attribute("href") or "").rpartition("/")[2]
     shown.click()
     browser.until(lambda: browser.chrome.current_url.endswith(f"/pushes/{push_id}"), "the push that shows it")
+
+
+@pytest.fixture
+def without_script(browser: Browser) -> Iterator[Browser]:
+    browser.scripts(allowed=False)
+    yield browser
+    browser.scripts(allowed=True)
+
+
+def test_without_javascript_everything_is_there_after_a_reload(filled: Service, without_script: Browser) -> None:
+    browser = without_script
+    browser.go(filled.admin_url)
+    assert browser.all("#rows tr")
+    browser.one("#q").send_keys("INV-2012-1017", Keys.ENTER)
+    browser.until(lambda: "q=INV" in browser.chrome.current_url, "the answer to the search")
+    browser.one("a.open").click()
+    browser.one(".preview th:nth-child(7) a").click()
+    browser.one('th[aria-sort="ascending"]')
+    assert not any(one.is_displayed() for one in browser.all("button.copy")), "nothing is offered that does nothing"
+    assert post(filled.url, envelope(701)).acknowledged
+    browser.go(f"{filled.admin_url}/contract/learned")
+    browser.one("#learn").click()
+    browser.until(lambda: browser.all(".notice a"), "that it is under way")
+    again = f"{filled.admin_url}/contract/learned"
+    browser.until(lambda: browser.go(again) or not browser.all(".notice"), "the outcome, after some reloads")
+
+
+def test_a_keyboard_alone_leads_from_the_top_of_the_inbox_into_a_push(filled: Service, browser: Browser) -> None:
+    browser.go(filled.admin_url)
+
+    def press(key: str) -> Any:
+        ActionChains(browser.chrome).send_keys(key).perform()
+        return browser.chrome.switch_to.active_element
+
+    assert press(Keys.TAB).text == "Skip to the content"
+    press(Keys.ENTER)
+    outline = "const s = getComputedStyle(arguments[0]); return s.outlineStyle + ' ' + s.outlineWidth"
+    for _ in range(60):
+        at = press(Keys.TAB)
+        assert browser.run(outline, at) == "solid 2px", at.get_attribute("outerHTML")
+        if at.get_attribute("class") == "open":
+            break
+    where = at.get_attribute("href")
+    press(Keys.ENTER)
+    browser.until(lambda: browser.chrome.current_url == where, "the push")
 
 
 # What must not happen ------------------------------------------------------------------------------------------------

@@ -403,3 +403,24 @@ def test_a_value_of_a_megabyte_is_shown_in_its_beginning(client: FlaskClient, st
         assert len(answer.data) < MIB / 4, path
         assert "more characters" in answer.text, path
     assert store.stored(ids[0]).properties[0].value == long, "it is kept whole"
+
+
+def test_an_account_of_a_megabyte_is_not_offered_as_a_filter(store: SqlStore) -> None:
+    for n, account in ((1, "2000002"), (2, "x" * MIB)):
+        store.accept(push(n, properties=(Property("UserAccountNumber", "UserAccountNumber", None, account),)), STRICT)
+    index = SearchIndex(store.companion("index"), store.inbox_id)
+    Indexer(store, index, 1000).catch_up()
+    answer = admin_app(OwnSettings(), store, CONTRACT, Desk(index)).test_client().get("/")
+    assert '<option value="2000002">' in answer.text
+    assert len(answer.data) < MIB / 4
+
+
+def test_of_very_many_deviations_the_first_are_shown_and_all_are_counted(client: FlaskClient, store: SqlStore) -> None:
+    found = tuple(replace(DEVIATION, line=n, found=f"number {n:04}") for n in range(1, 1001))
+    verdict = Verdict(Conformance.STRICT, CONTRACT, found, found)
+    raw = b"<a>" + b"\n" * 1100 + b"</a>"
+    page = page_of(client, store.quarantine(replace(refused(raw, read=push()), verdict=verdict)))
+    assert "Refused for 1000 deviations" in page.text
+    assert "number 0200" in page.text
+    assert "number 0201" not in page.text
+    assert "800 more deviations are in" in page.text
