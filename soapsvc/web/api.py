@@ -44,7 +44,7 @@ _PUSHES = (
     ),
     Parameter("state", shapes.STATE, "that state alone"),
     Parameter("kind", shapes.KIND, "that kind alone"),
-    _SOURCE,
+    Parameter("source", shapes.TEXT, "address or CIDR range, or the place of a backup as it stands in source_ip"),
     Parameter("account", {"type": "string", "maxLength": 500}, "the property UserAccountNumber"),
     _SINCE,
     _UNTIL,

@@ -73,7 +73,6 @@ def main() -> int:
 def fill(service: Service, folder: Path) -> None:
     """Pushes, one of them from a backup, with their deliveries in each state; some leased, one held; and what the
     traffic says of the contract."""
-    _push_samples(service)
     drop = folder / "drop"
     drop.mkdir()
     sample = (SAMPLES / "sampleReport.xml").read_bytes().replace(b"10000", b"16000")
@@ -81,6 +80,7 @@ def fill(service: Service, folder: Path) -> None:
     assert (
         soapsvc("intake", f"file://{drop}", "--settle", "0", "--alone", "0", "--inbox", service.inbox).returncode == 0
     )
+    _push_samples(service)
     rows = _asked(service, "pushes?limit=100&state=accepted")["pushes"]
     reason = "asked for by the auditors"
     assert soapsvc("inbox", "hold", str(rows[2]["id"]), "--reason", reason, "--inbox", service.inbox).returncode == 0
@@ -142,7 +142,9 @@ def pages_of(service: Service) -> dict[str, str]:
     )
     rows = _asked(service, "pushes?limit=100")["pushes"]
     accepted = [row for row in rows if row["state"] == "accepted"]
-    report = next(row for row in accepted if row["kind"] == "report" and int(str(row["raw_bytes"])) > 10_000)
+    report = next(
+        row for row in accepted if row["kind"] == "report" and int(str(row["raw_bytes"])) > 10_000 and not row["origin"]
+    )
     fax = next(row for row in accepted if row["kind"] == "fax")
     refused = next(row for row in rows if row["state"] == "quarantined" and row["documents"])
     of_refused = f"exchanges?push={refused['id']}"

@@ -424,3 +424,22 @@ def test_of_very_many_deviations_the_first_are_shown_and_all_are_counted(client:
     assert "number 0200" in page.text
     assert "number 0201" not in page.text
     assert "800 more deviations are in" in page.text
+
+
+@pytest.mark.parametrize(
+    "place", ["file:///srv/drop", "imaps://reports@mail.example.com/INBOX", "mbox:/var/mail/reports"]
+)
+def test_the_place_of_a_backup_leads_to_what_was_taken_in_there(store: SqlStore, place: str) -> None:
+    for n in (1, 2):
+        store.accept(push(n, arrival=arrival(n)), STRICT)
+    taken = store.accept(push(3, arrival=replace(arrival(3), source_ip=place)), STRICT).id
+    index = SearchIndex(store.companion("index"), store.inbox_id)
+    Indexer(store, index, 1000).catch_up()
+    client = admin_app(OwnSettings(), store, CONTRACT, Desk(index)).test_client()
+    for path in ("/", f"/pushes/{taken}", "/overview?days=30"):
+        links = [link for link in Page(client.get(path)).links("source=") if "192.0.2" not in link]
+        assert links, path
+        for link in links:
+            assert Page(client.get(link)).links("/pushes/") == [f"/pushes/{taken}"]
+    refused = client.get("/?source=nowhere")
+    assert (refused.status_code, "file:///srv/backup" in refused.text) == (400, True)
