@@ -163,9 +163,9 @@ def _take(browser: Browser, service: Service, path: str, name: str, size: tuple[
     browser.go(service.admin_url + path)
     whole = "return [...document.images].filter((one) => one.loading !== 'lazy').every((one) => one.complete)"
     browser.until(lambda: browser.run(whole), "all of its images")
-    if browser.all(".leaves img"):
-        first = browser.one(".leaves img")
-        browser.until(lambda: browser.run("return arguments[0].naturalWidth", first), "the image of a page")
+    browser.run("for (const one of document.querySelectorAll('.leaves img')) one.loading = 'eager'")
+    drawn = "return [...document.querySelectorAll('.leaves img')].every((one) => one.naturalWidth)"
+    browser.until(lambda: browser.run(drawn), "the images of its pages")
     browser.picture(PICTURES / name)
     with Image.open(PICTURES / name) as shot:
         few = shot.convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
