@@ -45,13 +45,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "intake": FLOOR | {"wire", "contract", "inbox", "judge"},
     "receiver": FLOOR | {"wire", "contract", "inbox", "judge"},
     "judging_again": FLOOR | {"wire", "inbox", "judge", "intake"},
+    "learning": FLOOR | {"contract", "inbox"},
     "preview": FLOOR,
     "serving": FLOOR
     | {"wire", "contract", "inbox", "delivery", "web", "preview", "judge", "intake", "receiver", "judging_again"}
-    | {"worker", "logs"},
+    | {"learning", "worker", "logs"},
     "cli": FLOOR
     | {"wire", "contract", "inbox", "targets", "sender", "web", "judge", "receiver", "judging_again", "serving"}
-    | {"delivery", "intake", "worker", "inbox_export", "logs", "rules_page"},
+    | {"delivery", "intake", "worker", "inbox_export", "learning", "logs", "rules_page"},
     "__main__": {"cli"},
 }
 OTHERS_MAY_NOT = {

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import closing
-from functools import partial
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING
 
 import click
 
-from soapsvc.cli.inbox import opened, still_stored
+from soapsvc.cli.inbox import opened
 from soapsvc.cli.options import inbox_option, json_option, wsdl_option
 from soapsvc.cli.output import count, print_json, printable_lines, show, table, tell, text
 from soapsvc.shipped import WSDL_FILE
@@ -19,8 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from soapsvc.contract.proposal import Learned
-    from soapsvc.contract.traffic import Case, RawPush
-    from soapsvc.inbox.store import InboxStore
+    from soapsvc.contract.traffic import Case
 
 _COLOURS = {"confirmed": "green", "contradicted": "red", "untouched": "dim"}
 _LEFT_SHOWN = 20
@@ -51,31 +48,18 @@ def learn(inbox_url: str | None, config: Path | None, wsdl: Path | None, out: Pa
     from soapsvc.contract.proposal import learn as learnt
     from soapsvc.contract.traffic import Traffic
     from soapsvc.contract.wsdl_document import WsdlDocument
+    from soapsvc.learning import learned_object, raw_pushes
 
     contract = WsdlDocument.load(settings.wsdl or WSDL_FILE)
     with opened(inbox_url, config) as store:
-        learned = learnt(contract, Traffic(_pushes(store), settings))
+        learned = learnt(contract, Traffic(raw_pushes(store), settings))
     if as_json:
-        print_json(_object(learned))
+        print_json(learned_object(learned))
     else:
         _show(learned, with_difference=out is None)
     if out is not None and learned.edits:
         _write(out, learned.proposal.raw)
     return 1 if learned.seen.cases else 0
-
-
-def _pushes(store: InboxStore) -> Iterator[RawPush]:
-    """Every push of the store, the oldest first."""
-    from soapsvc.contract.traffic import RawPush
-
-    rows = list(store.rows(limit=None))
-    for stored in still_stored(store, (row for row in reversed(rows) if row.origin is None or row.origin.is_push)):
-        named = (value for name, value in stored.http_headers if name.lower() == "content-type")
-        yield RawPush(stored.row.id, partial(_raw, store, stored.row.id), next(named, None))
-
-
-def _raw(store: InboxStore, push_id: str) -> closing[BinaryIO]:
-    return closing(store.open_raw(push_id))
 
 
 def _write(out: Path, proposal: bytes) -> None:
@@ -148,37 +132,3 @@ def _left_out(learned: Learned) -> str:
 def _told(pushes: tuple[str, ...], number: int) -> str:
     more = f", … ({number})" if number > len(pushes) else ""
     return ", ".join(pushes) + more
-
-
-def _object(learned: Learned) -> dict[str, Any]:
-    return {
-        "contract": {"file": str(learned.contract.path), "sha256": learned.contract.sha256},
-        "pushes": len(learned.seen.judged),
-        "left_out": len(learned.seen.left_out),
-        "constructs": [
-            {
-                "where": one.where,
-                "line": one.line,
-                "mark": one.mark,
-                "outcome": one.outcome,
-                "pushes": list(one.pushes),
-                "count": one.count,
-                "deviations": [_case_object(case) for case in one.cases],
-            }
-            for one in learned.constructs
-        ],
-        "edits": [
-            {"where": one.where, "line": one.line, "what": one.what, "rule": one.rule, "pushes": list(one.pushes),
-             "count": one.count}
-            for one in learned.edits
-        ],
-        "left": [
-            {"id": push, "rule": case.rule, "path": case.path}
-            for case in learned.rest.cases.values()
-            for push in case.pushes
-        ],
-    }  # fmt: skip
-
-
-def _case_object(case: Case) -> dict[str, Any]:
-    return {"rule": case.rule, "path": case.path, "count": case.count}

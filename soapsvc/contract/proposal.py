@@ -102,12 +102,13 @@ class Learned:
         return list(difflib.unified_diff(old, new, name, f"{name} (proposed)", lineterm=""))
 
 
-def learn(contract: WsdlDocument, traffic: Traffic) -> Learned:
+def learn(contract: WsdlDocument, traffic: Traffic, seen: Observed | None = None) -> Learned:
     """Hold the traffic against a contract, and edit that until all is valid or no edit helps.
 
+    seen    what the traffic says of the contract, where that is known already
     Errors  ContractError: the schemas of the contract do not compile
     """
-    first = seen = traffic.observed(contract)
+    first = seen = traffic.observed(contract) if seen is None else seen
     candidate, edits, given_up = contract, list[MadeEdit](), set[tuple[object, ...]]()
     while seen.cases and len(edits) < _MAX_EDITS:
         step = _step(candidate, seen, traffic, given_up)

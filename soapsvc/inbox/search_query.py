@@ -23,7 +23,7 @@ class Filters:
 
     words      all of them, in properties, file names or the text of documents; "in quotes": as a phrase; the last
                letters of a word may be missing
-    source     address or range
+    source     address or range, or the place of a backup as it stands
     account    the property UserAccountNumber
     since      received at or after; until: before; aware
     deviating  True: with deviations alone; False: without alone; None: both
@@ -33,7 +33,7 @@ class Filters:
     words: str = ""
     kind: PushKind | None = None
     state: PushState | None = None
-    source: IPv4Network | IPv6Network | None = None
+    source: IPv4Network | IPv6Network | str | None = None
     account: str | None = None
     since: datetime | None = None
     until: datetime | None = None
@@ -69,7 +69,9 @@ def find_statement(filters: Filters, before: int | None, limit: int) -> tuple[st
     for name, value in (("state", filters.state), ("kind", filters.kind), ("account", filters.account)):
         if value is not None:
             hold(f"entries.{name} = ?", str(value))
-    if filters.source is not None:
+    if isinstance(filters.source, str):
+        hold("entries.source = ?", filters.source)
+    elif filters.source is not None:
         first, last = filters.source.network_address, filters.source.broadcast_address
         if first == last:
             hold("entries.source = ?", str(first))

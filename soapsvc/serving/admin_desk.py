@@ -1,4 +1,5 @@
-"""What the admin pages are given: the index and who fills it, the exchanges, the contract, and who judges again."""
+"""What the admin pages are given: the index and who fills it, the exchanges, the contract,
+who learns what the traffic says of it, and who judges again."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from soapsvc.intake.drop_reader import DropReader
 from soapsvc.judge import Judge
 from soapsvc.judging_again import judge_again
 from soapsvc.serving.contract_page import contract_in_force
+from soapsvc.serving.learner import PageLearner
 from soapsvc.settings import Settings
 from soapsvc.shipped import WSDL_FILE
 from soapsvc.web.desk import Desk, JudgedAgain
@@ -28,6 +30,7 @@ class AdminDesk:
     def __init__(self, settings: Settings, wsdl: WsdlDocument, store: SqlStore, exchanges: ExchangeLog | None):
         self._settings, self._wsdl, self._store, self._exchanges = settings, wsdl, store, exchanges
         self._indexer: Indexer | None = None
+        self._learner = PageLearner(settings, wsdl.sha256, store)
 
     def opened(self) -> Desk:
         """Begin to follow the inbox. A disk on which there can be no index takes the search away, not the service."""
@@ -53,8 +56,10 @@ class AdminDesk:
             return JudgedAgain(done.push_id, done.outcome, done.of, done.refused_for)
 
         contract = contract_in_force(self._wsdl, WsdlDocument.load(WSDL_FILE))
-        return Desk(index=index, exchanges=self._exchanges, contract=contract, judge_again=again)
+        return Desk(index=index, exchanges=self._exchanges, contract=contract, learner=self._learner,
+                    judge_again=again)  # fmt: skip
 
     def close(self) -> None:
+        self._learner.close()
         if self._indexer is not None:
             self._indexer.close()

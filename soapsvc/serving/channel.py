@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 from waitress.channel import HTTPChannel
+from waitress.task import ErrorTask
 
 from soapsvc.serving.request_parser import JudgingParser
 from soapsvc.wire.http_messages import Answer
@@ -27,16 +28,24 @@ TOO_SLOW = Answer(
 )
 
 
+class _RefusalTask(ErrorTask):  # type: ignore[misc]  # waitress has no types
+    def execute(self) -> None:
+        super().execute()
+        if isinstance(self.request, JudgingParser):
+            self.request.tell()
+
+
 class JudgingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     """A connection whose requests are judged by their heads, timed, and answered also when the disk is full."""
 
+    error_task_class = _RefusalTask
     request: JudgingParser | None
     close_when_flushed: bool
     _request_began = 0.0
     _lingers_until = 0.0  # 0: not lingering
 
     def __init__(self, server: Any, sock: socket.socket, addr: Any, adj: Any, map: Any = None):
-        self.parser_class = partial(JudgingParser, peer=addr[0], before_body=server.before_body)
+        self.parser_class = partial(JudgingParser, peer=addr[:2], before_body=server.before_body, told=server.told)
         super().__init__(server, sock, addr, adj, map=map)
 
     def received(self, data: bytes) -> bool:

@@ -11,13 +11,14 @@ from soapsvc.clock import Clock, utc_now
 from soapsvc.inbox.exchange import ANSWER_BYTES, Exchange, Headers
 from soapsvc.inbox.exchange_log import ExchangeLog
 from soapsvc.noted import Noted
-from soapsvc.serving.request_parser import BeforeBody
+from soapsvc.serving.request_parser import RefusedRequest
 from soapsvc.wire.http_gate import recorded_headers
-from soapsvc.wire.http_messages import Answer, RequestHead
+from soapsvc.wire.http_messages import RequestHead
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+UNREADABLE = "(unreadable) (unreadable) (unreadable)"  # in place of METHOD TARGET VERSION
 _ORDINARY = frozenset({"accepted", "redelivery", "served"})
 
 
@@ -42,18 +43,10 @@ class ExchangeRecorder:
         self._note(environ, answered[0], answered[1], b"".join(body))
         return body
 
-    def before_body(self, ask: BeforeBody) -> BeforeBody:
-        """The same question, whose answers are noted."""
-
-        def asked(head: RequestHead) -> Answer | None:
-            began = time.perf_counter()
-            answer = ask(head)
-            if answer is not None:
-                taken, at = time.perf_counter() - began, self._clock()
-                self._exchanges.note(lambda: _of_head(head, answer, taken, at), ordinary=False)
-            return answer
-
-        return asked
+    def refused(self, one: RefusedRequest) -> None:
+        """Note a request that was answered before the receiver saw it."""
+        at = self._clock()
+        self._exchanges.note(lambda: _of_refused(one, at), ordinary=False)
 
     def _note(self, environ: WSGIEnvironment, status: str, http_headers: list[tuple[str, str]], body: bytes) -> None:
         noted = self._noted
@@ -106,14 +99,15 @@ def _headers(environ: dict[str, Any]) -> Headers:
     return tuple((name.replace("_", "-").title(), value) for name, value in named)
 
 
-def _of_head(head: RequestHead, answer: Answer, taken: float, at: datetime) -> Exchange:
-    target = head.path + (f"?{head.query}" if head.query else "")
+def _of_refused(one: RefusedRequest, at: datetime) -> Exchange:
+    address, tcp_port = one.peer
+    answer = one.answer
     return Exchange(
         at=at,
-        source_ip=head.peer,
-        peer=head.peer,
-        request_line=f"{head.method} {target} HTTP/1.1",
-        http_headers=recorded_headers(head),
+        source_ip=address,
+        peer=f"{address} port {tcp_port}",
+        request_line=one.request_line or UNREADABLE,
+        http_headers=recorded_headers(RequestHead("", "", "", one.http_headers, "")),
         body_bytes=None,
         push_id=None,
         outcome="failed" if answer.status >= 500 else "refused",
@@ -121,5 +115,5 @@ def _of_head(head: RequestHead, answer: Answer, taken: float, at: datetime) -> E
         answer_headers=tuple(answer.http_headers),
         answer_body=answer.body[:ANSWER_BYTES],
         answer_bytes=len(answer.body),
-        stages=(("judge", round(taken * 1000, 3)),),
+        stages=(("judge", round(one.seconds * 1000, 3)),),
     )

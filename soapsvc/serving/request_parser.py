@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -22,6 +25,26 @@ _SENTENCES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class RefusedRequest:
+    """A request that was answered before any application saw it: by its head, or because it is none.
+
+    request_line  None: it has none that can be read
+    http_headers  those that can be read, in order
+    peer          address and port of the other end
+    seconds       since its first byte
+    """
+
+    request_line: str | None
+    http_headers: tuple[tuple[str, str], ...]
+    peer: tuple[str, int]
+    answer: Answer
+    seconds: float
+
+
+Told = Callable[[RefusedRequest], None]
+
+
 class Refusal:
     """An answer in the shape in which waitress carries what is wrong with a request to the task that tells it."""
 
@@ -36,15 +59,18 @@ class Refusal:
 class JudgingParser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
     """One request as it comes in.
 
-    peer         address of the other end
+    peer         address and port of the other end
     before_body  asked when the head is in; its answer ends the request there. None: nothing is asked
+    told         of each request that ends with an answer from here. None: nobody is
     """
 
     body_rcv: Any
 
-    def __init__(self, adj: Any, peer: str, before_body: BeforeBody | None):
+    def __init__(self, adj: Any, peer: tuple[str, int], before_body: BeforeBody | None, told: Told | None):
         super().__init__(adj)
-        self._peer, self._before_body = peer, before_body
+        self._peer, self._before_body, self._told = peer, before_body, told
+        self._began = time.perf_counter()
+        self._head = b""
 
     def refuse(self, answer: Answer) -> None:
         """End the request with an answer, whatever has come of it."""
@@ -52,6 +78,13 @@ class JudgingParser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no
         self.completed = True
         self.expect_continue = False
         self.connection_close = True
+
+    def tell(self) -> None:
+        """The answer has been given: of what still comes behind a request that ends the connection none is."""
+        if self._told is not None and isinstance(self.error, Refusal):
+            line, http_headers = _readable(self._head)
+            taken = time.perf_counter() - self._began
+            self._told(RefusedRequest(line, http_headers, self._peer, self.error.answer, taken))
 
     def received(self, data: bytes) -> int:
         consumed: int = super().received(data)
@@ -62,7 +95,8 @@ class JudgingParser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no
     def parse_header(self, header_plus: bytes) -> None:
         answer = None
         if header_plus != _PLACEHOLDER:
-            head = _request_head(header_plus, self._peer)
+            self._head = header_plus
+            head = _request_head(header_plus, self._peer[0])
             answer = self._before_body(head) if self._before_body is not None else None
             if answer is not None and head.method == "HEAD":
                 length = ("Content-Length", str(len(answer.body)))
@@ -79,6 +113,20 @@ class JudgingParser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no
             self.refuse(answer)
 
 
+def _readable(head: bytes) -> tuple[str | None, tuple[tuple[str, str], ...]]:
+    """Request line and headers, as far as they are such: what else stands there may be the rest of a body, with what
+    nobody is to see."""
+    first, *lines = head.split(b"\r\n")
+    if _REQUEST_LINE.fullmatch(first) is None:
+        return None, ()
+    found = (line.partition(b":") for line in lines if _HEADER_LINE.fullmatch(line))
+    return first.decode("latin-1"), tuple(
+        (name.decode("latin-1"), value.strip(b" \t").decode("latin-1")) for name, _, value in found
+    )
+
+
+_REQUEST_LINE = re.compile(rb"[A-Za-z]{1,32} [!-;=?-~]{1,8192} HTTP/1\.[01]")  # no < and >: no markup
+_HEADER_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}:[\t -~\x80-\xff]*")
 _PLACEHOLDER = b"GET / HTTP/1.0\r\n"  # also what waitress parses instead of a head that is too large
 
 

@@ -131,17 +131,18 @@ class _Rooms:
     def public_listener(self, listening: socket.socket) -> Listener:
         receiver = Receiver(self._settings, self._wsdl, self._store)
         application: Any = receiver
-        before_body = receiver.before_body
+        told = None
         if self._exchanges is not None:
             self._exchanges.start()
             application = ExchangeRecorder(receiver, receiver.noted, self._exchanges)
-            before_body = application.before_body(before_body)
+            told = application.refused
         return Listener(
             application,
             listening,
             self._settings,
             threads=self._settings.threads,
-            before_body=before_body,
+            before_body=receiver.before_body,
+            told=told,
             spool_failed=receiver.spool_failed,
         )
 

@@ -17,7 +17,7 @@ from collections import OrderedDict
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, abort, g, redirect, render_template, request, url_for
+from flask import Flask, Response, abort, g, jsonify, redirect, render_template, request, url_for
 
 from soapsvc.credentials import Credentials
 from soapsvc.settings import Settings, host_and_port
@@ -78,6 +78,9 @@ class Access:
         if not sent and request.method == "GET" and "text/html" in request.headers.get("Accept", ""):
             return redirect(url_for("login", next=_own_path(request.full_path)), 303)  # type: ignore[return-value]
         refusal = Response(_SIGN_IN, 401, content_type="text/plain; charset=utf-8")
+        if request.path.startswith("/api/"):
+            refusal = jsonify(type="about:blank", status=401, detail=_SIGN_IN.strip())
+            refusal.status_code, refusal.mimetype = 401, "application/problem+json"
         if "Sec-Fetch-Mode" not in request.headers:  # a browser would ask in a window of its own, over the login page
             refusal.headers["WWW-Authenticate"] = 'Basic realm="soapsvc admin", charset="UTF-8"'
         return refusal

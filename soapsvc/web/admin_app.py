@@ -80,9 +80,9 @@ def admin_app(settings: Settings, store: InboxStore, contract_sha256: str, desk:
     previews, bodies = Previews(store), WireBodies(store)
     app.register_blueprint(api.blueprint(store, desk, previews, bodies, push_url))
     app.register_blueprint(lease_api.blueprint(store, settings.delivery))
-    app.register_blueprint(pages.blueprint(store, desk, previews, push_url))
+    app.register_blueprint(pages.blueprint(store, desk, previews, push_url, settings.delivery))
     app.register_blueprint(wire_pages.blueprint(store, desk, push_url))
-    app.register_blueprint(sum_pages.blueprint(store, desk, push_url))
+    app.register_blueprint(sum_pages.blueprint(store, desk, push_url, settings))
     app.register_blueprint(metrics.blueprint(store))
     pages.add_filters(app.add_template_filter)
     return app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable
 from io import BytesIO
@@ -22,6 +23,7 @@ from soapsvc.web.contract_forms import contract_object
 from soapsvc.web.described import Parameter, described, openapi
 from soapsvc.web.desk import Desk, JudgedAgain
 from soapsvc.web.downloads import SANDBOX, attachment, download
+from soapsvc.web.learned_record import Learner, learning_object
 from soapsvc.web.listing import listing
 from soapsvc.web.live import event
 from soapsvc.web.overview_figures import MAX_DAYS, overview, overview_object
@@ -42,7 +44,7 @@ _PUSHES = (
     ),
     Parameter("state", shapes.STATE, "that state alone"),
     Parameter("kind", shapes.KIND, "that kind alone"),
-    _SOURCE,
+    Parameter("source", shapes.TEXT, "address or CIDR range, or the place of a backup as it stands in source_ip"),
     Parameter("account", {"type": "string", "maxLength": 500}, "the property UserAccountNumber"),
     _SINCE,
     _UNTIL,
@@ -179,6 +181,29 @@ def blueprint(store: InboxStore, desk: Desk, previews: Previews, bodies: WireBod
         digest = next(one["sha256"] for one in contract_object(desk.contract)["files"] if one["name"] == name)
         return download(BytesIO(raw), name, digest, len(raw))
 
+    @api.get("/contract/learned")
+    @described("What the traffic says of the WSDL in force, as it was asked for last.", shapes.ref("Learning"),
+               errors=(404,))  # fmt: skip
+    def learned() -> Response:
+        return jsonify(learning_object(_learner(desk).look()))
+
+    @api.post("/contract/learned")
+    @described("Hold the newest pushes against the WSDL in force, where some came since that was done last; the "
+               "answer does not wait for it.", shapes.ref("Learning"), errors=(400, 403, 404, 415))  # fmt: skip
+    def learn() -> Response:
+        learner = _learner(desk)
+        hold_empty_object()
+        return jsonify(learning_object(learner.ask()))
+
+    @api.get("/contract/learned/proposal")
+    @described("The WSDL that takes the traffic: that in force, edited as little as may be.",
+               media=("application/octet-stream",), errors=(404,), etag=True)  # fmt: skip
+    def proposal() -> Response:
+        raw = _learner(desk).look().proposal
+        if raw is None or desk.contract is None:
+            abort(404, "No WSDL is proposed: that in force takes the traffic, or nobody asked, or it is not done yet.")
+        return download(BytesIO(raw), f"proposed-{desk.contract.file_name}", hashlib.sha256(raw).hexdigest(), len(raw))
+
     @api.get("/openapi.json")
     @described("This description.", {"type": "object"})
     def description() -> Response:
@@ -208,6 +233,12 @@ def judge_again(desk: Desk, push_id: str) -> JudgedAgain:
     if desk.judge_again is None:
         raise StoreUnavailable("This page cannot judge: it was started without a contract.")
     return desk.judge_again(push_id)
+
+
+def _learner(desk: Desk) -> Learner:
+    if desk.learner is None:
+        abort(404, "Nothing is learned here: this page was started without a contract.")
+    return desk.learner
 
 
 def hold_empty_object() -> None:

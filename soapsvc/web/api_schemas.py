@@ -8,6 +8,7 @@ from soapsvc.inbox.exchange import OUTCOMES
 from soapsvc.inbox.push_id import ID_PATTERN
 from soapsvc.records import Conformance, DropForm, PushKind, PushState
 from soapsvc.states import DeliveryState
+from soapsvc.web.learned_record import LearningState
 
 Schema = dict[str, Any]
 
@@ -138,5 +139,20 @@ SCHEMAS: dict[str, Schema] = {
         files=listed(whole(name=TEXT, size_bytes=COUNT, sha256=DIGEST)),
     ),
     "Component": _COMPONENT,
+    "Learning": whole(
+        state={"type": "string", "enum": [state.value for state in LearningState]}, most_pushes=COUNT,
+        asked_at=nullable(TIME), newest=nullable(PUSH_ID), learned=nullable(ref("Learned")), proposed=YES,
+        why=nullable(TEXT),
+    ),
+    "Learned": whole(
+        contract=whole(file=TEXT, sha256=DIGEST), pushes=COUNT, left_out=COUNT,
+        constructs=listed(whole(
+            where=TEXT, line=LINE, mark=TEXT, pushes=listed(PUSH_ID), count=COUNT,
+            outcome={"type": "string", "enum": ["confirmed", "contradicted", "untouched"]},
+            deviations=listed(whole(rule=TEXT, path=TEXT, count=COUNT)),
+        )),
+        edits=listed(whole(where=TEXT, line=LINE, what=TEXT, rule=TEXT, pushes=listed(PUSH_ID), count=COUNT)),
+        left=listed(whole(id=PUSH_ID, rule=TEXT, path=TEXT)),
+    ),
     "Event": whole(event={"type": "string", "enum": ["pushes"]}, data=TEXT, retry=COUNT),
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from soapsvc.rules import RULES
 T = TypeVar("T")
 MAX_LIMIT = 1000  # rows in one answer
 MAX_CHARS = 500  # of a search
+_PLACE = re.compile(r"(?:file|s?ftp|ftps|s3|mbox|maildir|imaps?):.")
 _MAX_NUMBER = 2**62
 
 
@@ -57,7 +59,7 @@ def asked_list() -> AskedList:
         words=_short("q") or "",
         kind=_one_of("kind", {kind.value: kind for kind in PushKind}),
         state=_one_of("state", {state.value: state for state in PushState}),
-        source=asked_source(),
+        source=_source_or_place(),
         account=_short("account"),
         since=_moment("since"),
         until=_moment("until"),
@@ -114,6 +116,18 @@ def asked_source() -> IPv4Network | IPv6Network | None:
         return ip_network(text, strict=False)
     except ValueError:
         abort(400, f"source is {text!r}; wanted: an address or a range, such as 192.0.2.7 or 192.0.2.0/24")
+
+
+def _source_or_place() -> IPv4Network | IPv6Network | str | None:
+    """?source= of a list of pushes: the place of a backup, too, as intake names it."""
+    text = given("source")
+    if text is not None and _PLACE.match(text):
+        return text
+    try:
+        return None if text is None else ip_network(text, strict=False)
+    except ValueError:
+        abort(400, f"source is {text!r}; wanted: an address or a range, such as 192.0.2.7 or 192.0.2.0/24, or the "
+                   "place of a backup, such as file:///srv/backup")  # fmt: skip
 
 
 def _one_of(name: str, choices: Mapping[str, T]) -> T | None:

@@ -9,6 +9,7 @@ from soapsvc.clock import Clock, utc_now
 from soapsvc.inbox.exchange_log import ExchangeLog
 from soapsvc.inbox.search_index import SearchIndex
 from soapsvc.web.contract_record import ContractInForce
+from soapsvc.web.learned_record import Learner
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,13 @@ class Desk:
     index        None: nothing is searched, filtered or summed up
     exchanges    None: none are kept (the setting exchanges_kept)
     contract     the WSDL in force
+    learner      tells what the traffic says of it
     judge_again  judges a push in quarantine by the settings in force. Errors: NoSuchPush, StoreUnavailable
     """
 
     index: SearchIndex | None = None
     exchanges: ExchangeLog | None = None
     contract: ContractInForce | None = None
+    learner: Learner | None = None
     judge_again: Callable[[str], JudgedAgain] | None = None
     clock: Clock = utc_now

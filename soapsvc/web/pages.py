@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 
+from soapsvc.delivery_settings import DeliverySettings
 from soapsvc.errors import StoreError
 from soapsvc.inbox.store import InboxStore
 from soapsvc.records import Deviation, InboxRow, PushKind, PushState, StoredPush
@@ -14,6 +15,7 @@ from soapsvc.states import DeliveryState
 from soapsvc.web.api import judge_again
 from soapsvc.web.asked import FILTER_NAMES, asked_list, asked_number, asked_texts
 from soapsvc.web.charts import bar
+from soapsvc.web.delivery_notes import target_notes
 from soapsvc.web.desk import Desk
 from soapsvc.web.listing import listing
 from soapsvc.web.masking import codec_of
@@ -22,6 +24,7 @@ from soapsvc.web.raw_view import HEX_BYTES, PRETTY_BYTES, RawLine, hex_lines, pr
 
 HEAD_BYTES = 1024  # read to find out the codec
 EXCERPT_LINES = 2  # before and after a line that deviates
+DEVIATIONS_SHOWN = 200  # each with the lines around it; a verdict has up to a thousand
 VIEWS = ("raw", "pretty", "hex")
 DELIVERY_BADGES = {  # state to class of its badge
     DeliveryState.PENDING: "",
@@ -32,10 +35,13 @@ DELIVERY_BADGES = {  # state to class of its badge
 }
 
 
-def blueprint(store: InboxStore, desk: Desk, previews: Previews, push_url: str) -> Blueprint:
+def blueprint(
+    store: InboxStore, desk: Desk, previews: Previews, push_url: str, entries: Sequence[DeliverySettings]
+) -> Blueprint:
     """The pages on one store.
 
     push_url  where pushes go, shown while there are none
+    entries   of the settings: what is delivered where
     """
     pages = Blueprint("pages", __name__)
 
@@ -54,11 +60,14 @@ def blueprint(store: InboxStore, desk: Desk, previews: Previews, push_url: str) 
     def push(push_id: str) -> str:
         stored = store.stored(push_id)
         excerpts = _excerpts(store, stored)
+        waits = any(one.state is DeliveryState.PENDING for one in stored.deliveries)
+        notes = target_notes(entries, store.stats().targets) if waits else {}
         return render_template(
             "push.html", stored=stored, row=stored.row, rules=RULES, page_limit=PAGES, excerpts=excerpts,
             previews=_previews(stored.row), doubted=_doubted(stored), outcome=request.args.get("outcome"),
             exchanges=desk.exchanges is not None, may_judge=desk.judge_again is not None,
-            delivery_badges=DELIVERY_BADGES,
+            delivery_badges=DELIVERY_BADGES, target_notes=notes,
+            most_deviations=DEVIATIONS_SHOWN,
         )  # fmt: skip
 
     @pages.get("/pushes/<push_id>/raw")
@@ -104,6 +113,7 @@ def add_filters(add: Callable[[Callable[..., object], str], object]) -> None:
     add(size, "size")
     add(lambda at: f"{at:%Y-%m-%d %H:%M:%S}Z", "moment")
     add(duration, "duration")
+    add(cut, "cut")
     add(lambda outcomes: bar(
         [(f"{value}: {count}", count, f"part{i % 6}") for i, (value, count) in enumerate(outcomes.counts)],
         f"{outcomes.column}: " + ", ".join(f"{value} {count}" for value, count in outcomes.counts),
@@ -120,6 +130,11 @@ def size(size_bytes: int | None) -> str:
             break
         amount /= 1024
     return f"{size_bytes} bytes" if unit == "bytes" else f"{amount:.1f} {unit}"
+
+
+def cut(text: str, most: int = 300) -> str:
+    """Its beginning: a sender may fill a value with a megabyte, and a list shows fifty. The API tells the whole."""
+    return text if len(text) <= most else f"{text[:most]}… {len(text) - most} more characters"
 
 
 def duration(seconds: float) -> str:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template
+from flask import Blueprint, Response, redirect, render_template, url_for
 
 from soapsvc.inbox.store import InboxStore
 from soapsvc.rules import RULES
+from soapsvc.settings import Settings
 from soapsvc.web.asked import asked_number
 from soapsvc.web.charts import columns, lines
 from soapsvc.web.contract_forms import contract_object
+from soapsvc.web.delivery_notes import retention_sentence, target_notes
 from soapsvc.web.desk import Desk
+from soapsvc.web.learned_record import Learning
 from soapsvc.web.overview_figures import MAX_DAYS, Slot, overview
 from soapsvc.web.pages import size
 
 
-def blueprint(store: InboxStore, desk: Desk, public_url: str) -> Blueprint:
+def blueprint(store: InboxStore, desk: Desk, public_url: str, settings: Settings) -> Blueprint:
     """The pages on one store and one contract."""
     sums = Blueprint("sums", __name__)
 
@@ -38,14 +41,37 @@ def blueprint(store: InboxStore, desk: Desk, public_url: str) -> Blueprint:
         return render_template(
             "overview.html", one=one, days=days, pushes=pushes, sizes=sizes, times=times, rules=RULES,
             kept=desk.exchanges is not None, slot=_slot,
+            target_notes=target_notes(settings.delivery, one.stats.targets),
+            stays=retention_sentence(settings.retention),
         )  # fmt: skip
 
     @sums.get("/contract")
     def contract() -> str:
         files = contract_object(desk.contract)["files"] if desk.contract else []
-        return render_template("contract.html", contract=desk.contract, files=files, public_url=public_url)
+        learning = desk.learner.look() if desk.learner else None
+        return render_template("contract.html", contract=desk.contract, files=files, public_url=public_url,
+                               learning=learning, outcomes=_outcomes(learning))  # fmt: skip
+
+    @sums.get("/contract/learned")
+    def learned() -> str:
+        learning = desk.learner.look() if desk.learner else None
+        newest = next((row.id for row in store.rows(limit=1)), None)
+        return render_template("learned.html", contract=desk.contract, learning=learning, newest=newest, rules=RULES,
+                               outcomes=_outcomes(learning))  # fmt: skip
+
+    @sums.post("/contract/learned")
+    def learn() -> Response:
+        if desk.learner is not None:
+            desk.learner.ask()
+        return redirect(url_for("sums.learned"), 303)  # type: ignore[return-value]
 
     return sums
+
+
+def _outcomes(learning: Learning | None) -> dict[str, int]:
+    """How many constructs have each outcome, what wants to be looked at first; none where nothing is known."""
+    found = [one["outcome"] for one in learning.told["constructs"]] if learning and learning.told else []
+    return {outcome: found.count(outcome) for outcome in ("contradicted", "confirmed", "untouched") if found}
 
 
 def _slot(slot: Slot, daily: bool) -> str:

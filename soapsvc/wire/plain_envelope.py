@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import threading
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from lxml import etree
 
@@ -55,7 +55,8 @@ def read_plain(body: bytes, *, limits: Limits, document_names: frozenset[str]) -
             documents.append(document)
     if len(documents) > limits.documents:
         return None
-    return Envelope(root, tuple(documents), Content.of(body), (), lambda: index_lines((body,)))
+    index = cache(lambda: index_lines((body,)))  # once: each element that deviates asks for its line
+    return Envelope(root, tuple(documents), Content.of(body), (), index)
 
 
 def parsed(body: bytes) -> etree._Element | None:

@@ -42,6 +42,10 @@ class Browser:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
 
+    def scripts(self, *, allowed: bool) -> None:
+        """Whether pages may run theirs; run() can in any case."""
+        self.chrome.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not allowed})
+
     def go(self, url: str) -> None:
         self.chrome.get(url)
 

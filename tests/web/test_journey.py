@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from selenium.webdriver import ActionChains, Keys
@@ -56,6 +57,9 @@ def filled(service: Service, browser: Browser) -> Service:
     assert post(service.url, hostile_envelope(well=True), HOSTILE_HEADERS).status == 200
     assert post(service.url, hostile_envelope(well=False), HOSTILE_HEADERS).status == 500
     browser.until(lambda: len(pushes(service, "?q=zzmarkup&limit=9")) == 2, "the index to have followed")
+    learned = f"{service.admin_url}/api/v1/contract/learned"
+    assert post(learned, b"{}", {"Content-Type": "application/json"}).status == 200
+    browser.until(lambda: json.loads(get(learned).body)["state"] == "done", "what the traffic says")
     return service
 
 
@@ -185,6 +189,65 @@ def test_a_deviation_is_highlighted_in_the_raw_envelope_a_click_apart(filled: Se
     )
 
 
+def test_the_contract_page_leads_to_what_the_traffic_says_of_it(filled: Service, browser: Browser) -> None:
+    assert post(filled.url, envelope(601)).acknowledged
+    browser.go(f"{filled.admin_url}/contract")
+    next(link for link in browser.all(".facts a") if "contradicted" in link.text).click()
+    browser.until(lambda: "More came in since." in browser.texts(".notice"), "that there is more to look at")
+    browser.one("#learn").click()
+    browser.until(lambda: not browser.all("#learn") and not browser.all(".notice"), "the outcome, by itself")
+    assert any(heading.startswith("Confirmed (") for heading in browser.texts("h2"))
+    shown = browser.one("td.ids a")
+    push_id = (shown.get_attribute("href") or "").rpartition("/")[2]
+    shown.click()
+    browser.until(lambda: browser.chrome.current_url.endswith(f"/pushes/{push_id}"), "the push that shows it")
+
+
+@pytest.fixture
+def without_script(browser: Browser) -> Iterator[Browser]:
+    browser.scripts(allowed=False)
+    yield browser
+    browser.scripts(allowed=True)
+
+
+def test_without_javascript_everything_is_there_after_a_reload(filled: Service, without_script: Browser) -> None:
+    browser = without_script
+    browser.go(filled.admin_url)
+    assert browser.all("#rows tr")
+    browser.one("#q").send_keys("INV-2012-1017", Keys.ENTER)
+    browser.until(lambda: "q=INV" in browser.chrome.current_url, "the answer to the search")
+    browser.one("a.open").click()
+    browser.one(".preview th:nth-child(7) a").click()
+    browser.one('th[aria-sort="ascending"]')
+    assert not any(one.is_displayed() for one in browser.all("button.copy")), "nothing is offered that does nothing"
+    assert post(filled.url, envelope(701)).acknowledged
+    browser.go(f"{filled.admin_url}/contract/learned")
+    browser.one("#learn").click()
+    browser.until(lambda: browser.all(".notice a"), "that it is under way")
+    again = f"{filled.admin_url}/contract/learned"
+    browser.until(lambda: browser.go(again) or not browser.all(".notice"), "the outcome, after some reloads")
+
+
+def test_a_keyboard_alone_leads_from_the_top_of_the_inbox_into_a_push(filled: Service, browser: Browser) -> None:
+    browser.go(filled.admin_url)
+
+    def press(key: str) -> Any:
+        ActionChains(browser.chrome).send_keys(key).perform()
+        return browser.chrome.switch_to.active_element
+
+    assert press(Keys.TAB).text == "Skip to the content"
+    press(Keys.ENTER)
+    outline = "const s = getComputedStyle(arguments[0]); return s.outlineStyle + ' ' + s.outlineWidth"
+    for _ in range(60):
+        at = press(Keys.TAB)
+        assert browser.run(outline, at) == "solid 2px", at.get_attribute("outerHTML")
+        if at.get_attribute("class") == "open":
+            break
+    where = at.get_attribute("href")
+    press(Keys.ENTER)
+    browser.until(lambda: browser.chrome.current_url == where, "the push")
+
+
 # What must not happen ------------------------------------------------------------------------------------------------
 
 
@@ -195,7 +258,7 @@ def every_page(service: Service) -> list[str]:
     exchanges = json.loads(get(f"{service.admin_url}/api/v1/exchanges?push={hostile[0]}").body)["exchanges"]
     views = ("raw", "pretty", "hex")
     return [
-        "/", "/?q=zzmarkup", "/?state=quarantined", "/wire", "/overview", "/contract", "/rules",
+        "/", "/?q=zzmarkup", "/?state=quarantined", "/wire", "/overview", "/contract", "/contract/learned", "/rules",
         *(f"/pushes/{one}" for one in hostile),
         *(f"/pushes/{one}/raw?view={view}" for one in hostile for view in views),
         *(f"/wire/{exchanges[0]['n']}?view={view}" for view in views),

@@ -19,6 +19,7 @@ from soapsvc.inbox.exchange_log import ExchangeLog, Kept
 from soapsvc.inbox.indexer import Indexer
 from soapsvc.inbox.search_index import SearchIndex
 from soapsvc.serving.contract_page import contract_in_force
+from soapsvc.serving.learner import PageLearner
 from soapsvc.settings import OwnSettings
 from soapsvc.shipped import WSDL_FILE
 from soapsvc.web.admin_app import admin_app
@@ -50,8 +51,11 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
         told = exchange(push_id=ids[0])
         log.note(lambda told=told: told, ordinary=False)
         log.close()
-        desk = Desk(index, log, contract_in_force(_WSDL, _WSDL), lambda push_id: JudgedAgain(push_id, "accepted"))
+        learner = PageLearner(OwnSettings(inbox=f"sqlite:///{folder / 'inbox.db'}"), _WSDL.sha256, store)
+        desk = Desk(index, log, contract_in_force(_WSDL, _WSDL), learner,
+                    lambda push_id: JudgedAgain(push_id, "accepted"))  # fmt: skip
         yield admin_app(OwnSettings(), store, CONTRACT, desk)
+        learner.close()
 
 
 def test_every_route_of_the_api_is_described(app) -> None:
@@ -121,6 +125,7 @@ def test_an_id_of_each_thing_gives_what_is_described(app) -> None:
         (f"/exchanges/{n}/har", "/exchanges/{n}/har"),
         ("/overview?days=30", "/overview"),
         ("/contract", "/contract"),
+        ("/contract/learned", "/contract/learned"),
         ("/stats", "/stats"),
     ):
         shape = document["paths"][PREFIX + described]["get"]["responses"]["200"]["content"]["application/json"][

@@ -7,9 +7,14 @@ from dataclasses import replace
 import pytest
 from flask.testing import FlaskClient
 
+from soapsvc.inbox.indexer import Indexer
+from soapsvc.inbox.search_index import SearchIndex
 from soapsvc.inbox.sql_store import SqlStore
 from soapsvc.records import Conformance, Deviation, JobId, Property, Push, Verdict
+from soapsvc.settings import OwnSettings
 from soapsvc.spool import Content, Spool
+from soapsvc.web.admin_app import admin_app
+from soapsvc.web.desk import Desk
 from tests.inbox.making import DEVIATION, MIB, REFUSED, STRICT, arrival, document_of, push, refused, spooled
 from tests.web.looking import CONTRACT, Page, client_of
 
@@ -152,6 +157,18 @@ def test_the_page_of_a_conflict_leads_to_the_push_that_was_first(client: FlaskCl
     page = page_of(client, second)
     assert f"/pushes/{first}" in page.links("/pushes/")
     assert f"the same job as {first}, with other content" in page.text
+
+
+def test_the_job_of_a_push_leads_to_all_pushes_of_that_job(store: SqlStore) -> None:
+    ids = [
+        store.accept(push(n, document, arrival=arrival(n)), STRICT).id
+        for n, document in ((1, b"a"), (1, b"b"), (2, b"c"))
+    ]
+    index = SearchIndex(store.companion("index"), store.inbox_id)
+    Indexer(store, index, 1000).catch_up()
+    client = admin_app(OwnSettings(), store, CONTRACT, Desk(index)).test_client()
+    (link,) = page_of(client, ids[0]).links("/?q=")
+    assert sorted(Page(client.get(link)).links("/pushes/")) == sorted(f"/pushes/{one}" for one in ids[:2])
 
 
 def test_the_page_of_a_quarantined_push_says_what_it_was_refused_for(client: FlaskClient, store: SqlStore) -> None:
@@ -370,3 +387,59 @@ def test_a_page_loads_its_style_sheet_and_nothing_else(client: FlaskClient, stor
     assert (style.status_code, style.mimetype) == (200, "text/css")
     assert "url(" not in style.text
     assert "@import" not in style.text
+
+
+def test_a_value_of_a_megabyte_is_shown_in_its_beginning(client: FlaskClient, store: SqlStore) -> None:
+    long = "x" * MIB
+    read = push(
+        job=JobId(long, long), submit_id=long, processing_id=long, root=f"{{{long}}}a", header_blocks={long: long},
+        documents=(document_of(b"a", filename=long, doctype=long, properties=(Property(long, long, long, long),)),),
+        properties=tuple(Property(name, name, long, long) for name in ("Subject", "UserAccountNumber", long)),
+    )  # fmt: skip
+    ids = [store.accept(read, STRICT).id, store.quarantine(refused(b"<a/>", read=read))]
+    for path in ("/", *(f"/pushes/{one}" for one in ids), *(f"/pushes/{one}/raw" for one in ids)):
+        answer = client.get(path)
+        assert answer.status_code == 200
+        assert len(answer.data) < MIB / 4, path
+        assert "more characters" in answer.text, path
+    assert store.stored(ids[0]).properties[0].value == long, "it is kept whole"
+
+
+def test_an_account_of_a_megabyte_is_not_offered_as_a_filter(store: SqlStore) -> None:
+    for n, account in ((1, "2000002"), (2, "x" * MIB)):
+        store.accept(push(n, properties=(Property("UserAccountNumber", "UserAccountNumber", None, account),)), STRICT)
+    index = SearchIndex(store.companion("index"), store.inbox_id)
+    Indexer(store, index, 1000).catch_up()
+    answer = admin_app(OwnSettings(), store, CONTRACT, Desk(index)).test_client().get("/")
+    assert '<option value="2000002">' in answer.text
+    assert len(answer.data) < MIB / 4
+
+
+def test_of_very_many_deviations_the_first_are_shown_and_all_are_counted(client: FlaskClient, store: SqlStore) -> None:
+    found = tuple(replace(DEVIATION, line=n, found=f"number {n:04}") for n in range(1, 1001))
+    verdict = Verdict(Conformance.STRICT, CONTRACT, found, found)
+    raw = b"<a>" + b"\n" * 1100 + b"</a>"
+    page = page_of(client, store.quarantine(replace(refused(raw, read=push()), verdict=verdict)))
+    assert "Refused for 1000 deviations" in page.text
+    assert "number 0200" in page.text
+    assert "number 0201" not in page.text
+    assert "800 more deviations are in" in page.text
+
+
+@pytest.mark.parametrize(
+    "place", ["file:///srv/drop", "imaps://reports@mail.example.com/INBOX", "mbox:/var/mail/reports"]
+)
+def test_the_place_of_a_backup_leads_to_what_was_taken_in_there(store: SqlStore, place: str) -> None:
+    for n in (1, 2):
+        store.accept(push(n, arrival=arrival(n)), STRICT)
+    taken = store.accept(push(3, arrival=replace(arrival(3), source_ip=place)), STRICT).id
+    index = SearchIndex(store.companion("index"), store.inbox_id)
+    Indexer(store, index, 1000).catch_up()
+    client = admin_app(OwnSettings(), store, CONTRACT, Desk(index)).test_client()
+    for path in ("/", f"/pushes/{taken}", "/overview?days=30"):
+        links = [link for link in Page(client.get(path)).links("source=") if "192.0.2" not in link]
+        assert links, path
+        for link in links:
+            assert Page(client.get(link)).links("/pushes/") == [f"/pushes/{taken}"]
+    refused = client.get("/?source=nowhere")
+    assert (refused.status_code, "file:///srv/backup" in refused.text) == (400, True)

@@ -48,7 +48,8 @@ def test_without_the_credential_nothing_is_shown(guarded: FlaskClient, push_id: 
     answer = guarded.get(path.format(id=push_id))
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == 'Basic realm="soapsvc admin", charset="UTF-8"'
-    assert answer.text == "Sign in with the admin's user name and password.\n"
+    said = answer.get_json()["detail"] if path.startswith("/api/") else answer.text.removesuffix("\n")
+    assert said == "Sign in with the admin's user name and password."
 
 
 @pytest.mark.parametrize("path", PATHS[:-1])
@@ -247,3 +248,14 @@ def test_no_redirect_leads_away(client: FlaskClient) -> None:
     for path in ("//evil.example.com/", "//evil.example.com/..", "/\\evil.example.com", "/api//v1/pushes"):
         target = urlsplit(client.get(path).headers.get("Location", ""))
         assert target.hostname in (None, "localhost"), path
+
+
+def test_the_api_says_as_a_problem_that_it_wants_a_credential(store: SqlStore) -> None:
+    client = client_of(store, admin_user="admin", admin_password_hash=HASH)
+    document = client.get("/api/v1/openapi.json", headers=basic("admin", PASSWORD)).get_json()
+    assert document["paths"]["/api/v1/pushes"]["get"]["responses"]["401"] == {"$ref": "#/components/responses/Problem"}
+    for answer in (client.get("/api/v1/pushes"), client.get("/api/v1/pushes", headers=basic("admin", "wrong"))):
+        assert answer.status_code == 401
+        assert answer.content_type == "application/problem+json"
+        assert set(answer.get_json()) == {"type", "status", "detail"}
+        assert answer.headers["WWW-Authenticate"].startswith("Basic ")

@@ -14,6 +14,7 @@ import pytest
 
 from soapsvc.shipped import SAMPLES
 from tests.pushing import TEXT_XML, Service, envelope, get, listed, post, running_service
+from tests.serving.connection import Connection
 from tests.web.test_running_service import AUTHENTICATION, PASSWORDS
 
 PROXY = {"X-Forwarded-Proto": "https", "X-SSL-Protocol": "TLSv1.3", "X-SSL-Cipher": "TLS_AES_256_GCM_SHA384"}
@@ -193,3 +194,46 @@ def test_several_processes_write_one_log_and_what_they_took_is_found(tmp_path: P
                 break
             time.sleep(0.1)
         assert len(rows) == 12
+
+
+SECRET = "hunter2-in-a-line"
+TOO_MUCH = b"100000\r\n" + b"x" * 0x100000 + b"\r\n"
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status", "line"),
+    [
+        (b"junk\r\n\r\n", 400, None),
+        (f"<Password>{SECRET}</Password> a b HTTP/9\r\nA: b\r\n\r\n".encode(), 400, None),
+        (b"GET /push?wsdl HTTP/1.1\r\nAccept: */*\r\n\r\n", 400, "GET /push?wsdl HTTP/1.1"),
+        (f"POST /push HTTP/1.1\r\nHost: x\r\nAuthorization: {SECRET}\r\nno colon {SECRET}\r\n\r\n".encode(), 400,
+         "POST /push HTTP/1.1"),
+        (b"POST /push HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 70_000 + b"\r\n\r\n", 431, None),
+        (b"POST /push HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.3\r\nContent-Type: text/xml\r\n"
+         b"Transfer-Encoding: chunked\r\n\r\n" + TOO_MUCH, 413, "POST /push HTTP/1.1"),
+    ],
+    ids=["no HTTP", "a body's rest", "no Host", "no colon", "a long head", "a long body in chunks"],
+)  # fmt: skip
+def test_what_could_not_be_read_as_a_request_is_kept_too(
+    service: Service, request_bytes: bytes, status: int, line: str | None
+) -> None:
+    before = json.loads(get(f"{service.admin_url}/api/v1/exchanges?limit=1").body)["exchanges"]
+    newest = before[0]["n"] if before else 0
+    with Connection(service.url) as connection:
+        connection.send(request_bytes)
+        assert connection.answer().status == status
+    until = time.monotonic() + 10
+    found: list[dict] = []
+    while not found and time.monotonic() < until:
+        found = [one for one in logged(service, 0) if one["n"] > newest]
+        time.sleep(0.05)
+    (one,) = found
+    whole = json.loads(get(f"{service.admin_url}/api/v1/exchanges/{one['n']}").body)
+    assert (whole["outcome"], whole["status"], whole["body_bytes"]) == ("refused", status, None)
+    assert whole["request_line"] == (line or "(unreadable) (unreadable) (unreadable)")
+    assert re.fullmatch(r"127\.0\.0\.1 port \d+", whole["peer"])
+    assert whole["answer_body"]
+    for view in (f"/wire/{one['n']}", f"/api/v1/exchanges/{one['n']}/har", "/api/v1/exchanges.har"):
+        answer = get(service.admin_url + view)
+        assert answer.status == 200
+        assert SECRET not in answer.body.decode()

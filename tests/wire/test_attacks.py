@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
+from soapsvc.settings import OwnSettings
+from soapsvc.wire import plain_envelope
+from soapsvc.wire.envelope_target import Limits
+from soapsvc.wire.line_index import LineIndex, index_lines
 from tests.wire.conftest import Read, rules_of
 
 BILLION_LAUGHS = (
@@ -89,3 +94,21 @@ print(re.search("VmHWM:.*?([0-9]+) kB", Path("/proc/self/status").read_text())[1
     done = subprocess.run([sys.executable, "-c", program, str(file)], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < 160 * 1024
+
+
+def test_the_lines_of_a_small_message_are_found_by_reading_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many of its elements deviate: each asks for its line."""
+    read_again: list[int] = []
+
+    def counted(pieces: Iterable[bytes]) -> LineIndex:
+        read_again.append(1)
+        return index_lines(pieces)
+
+    monkeypatch.setattr(plain_envelope, "index_lines", counted)
+    body = b"<a>\n" + b"<b/>\n" * 1000 + b"</a>"
+    envelope = plain_envelope.read_plain(
+        body, limits=Limits.from_settings(OwnSettings()), document_names=frozenset({"DocData"})
+    )
+    assert envelope is not None
+    assert [envelope.line(element) for element in envelope.elements] == [1, *range(2, 1002)]
+    assert read_again == [1]

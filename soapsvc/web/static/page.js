@@ -95,3 +95,16 @@ for (const button of document.querySelectorAll("button.copy")) {
     button.textContent = "Copied";
   });
 }
+
+// Learning: the page is loaded anew as soon as there is more to show.
+const learning = document.body.dataset.learning;
+if (learning) {
+  const ask = async () => {
+    try {
+      const answer = await fetch(learning, { credentials: "same-origin" });
+      if (answer.ok && (await answer.json()).state !== "under_way") { location.reload(); return; }
+    } catch { /* the service is away for a moment: ask again */ }
+    setTimeout(ask, 1000);
+  };
+  setTimeout(ask, 500);
+}
