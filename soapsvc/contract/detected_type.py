@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import re
+from itertools import repeat
 
 HEAD_BYTES = 4096  # enough for the first lines of a CSV report; a PDF may begin within the first 1024 bytes
 
@@ -96,7 +97,7 @@ def _is_csv(text: str, *, whole: bool) -> bool:
     lines = text.splitlines()
     if not whole:
         lines = lines[:-1]  # cut
-    lines = [line for line in lines if line.strip()]
+    lines = list(filter(str.strip, lines))
     if len(lines) < 2:
         return False
     quoted = '"' in text
@@ -116,4 +117,4 @@ def _widths(lines: list[str], separator: str, quoted: bool) -> set[int]:
     """The numbers of fields that the lines have. Errors: csv.Error: a quoted field does not end."""
     if quoted:
         return {len(row) for row in csv.reader(lines, delimiter=separator, strict=True)}
-    return {line.count(separator) + 1 for line in lines}
+    return {separators + 1 for separators in set(map(str.count, lines, repeat(separator)))}
