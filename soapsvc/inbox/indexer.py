@@ -30,6 +30,8 @@ LATE_SLICE = 500  # ids looked at in one round
 SETTLED_SECONDS = 60.0  # a commit takes less, or its sender has given up
 MAX_TEXT_BYTES = 1024 * 1024  # of all documents of one push
 AWAKE = 0.5  # of the time at most: a receiver in this process shares the processor
+AWAKE_WHILE_RECEIVING = 0.1  # so long as there is more to follow: an index can wait, a sender does not
+RECEIVING_SECONDS = 1.0  # after a push that others may follow
 
 Heads = Mapping[tuple[str, str], bytes]
 """The beginnings of small documents, by push and digest: read for a slice at once, each by itself costs five times as
@@ -120,7 +122,15 @@ class Indexer:
                 _LOG.warning("search index not filled", cause=str(cause))
                 busy = False
             taken = time.monotonic() - began
-            self._closing.wait(taken * (1 / AWAKE - 1) if busy else PAUSE_SECONDS)
+            self._closing.wait(taken * (1 / self._awake() - 1) if busy else PAUSE_SECONDS)
+
+    def _awake(self) -> float:
+        """The share of its time that it may take now."""
+        lately = first_id_of(self._clock() - timedelta(seconds=RECEIVING_SECONDS))
+        try:
+            return AWAKE_WHILE_RECEIVING if self._store.ids_after(lately, 1) else AWAKE
+        except StoreError:
+            return AWAKE
 
     def _made_anew(self) -> bool:
         try:
