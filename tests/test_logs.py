@@ -67,3 +67,14 @@ def test_in_text_every_event_is_a_line_whoever_logged_it() -> None:
 @pytest.mark.parametrize("stderr", ["2>/dev/full", "2>&-"])
 def test_a_log_that_cannot_be_written_stops_nothing_and_is_not_written_elsewhere(log_format: str, stderr: str) -> None:
     assert logged(log_format, OURS + THEIRS, stderr).stdout == "still there\n"
+
+
+def test_a_line_is_what_structlog_shows_on_a_console_and_nothing_in_it_moves_the_cursor() -> None:
+    code = "structlog.get_logger().warning('no answer', peer='192.0.2.7', n=3, why='it was late', of=None, rules=['A'])"
+    line = logged("text", code).stderr.rstrip("\n")
+    at, _, rest = line.partition(" ")
+    assert at.endswith("Z")
+    assert rest == (
+        "[warning  ] no answer                      n=3 of=None peer=192.0.2.7 rules=['A'] why='it was late'"
+    )
+    assert "\x1b" not in logged("text", "structlog.get_logger().info('asked', path='/\x1b[2Jx')").stderr

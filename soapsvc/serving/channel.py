@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 from waitress.channel import HTTPChannel
-from waitress.task import ErrorTask
+from waitress.task import ErrorTask, WSGITask
 
 from soapsvc.serving.request_parser import JudgingParser
 from soapsvc.wire.http_messages import Answer
@@ -35,12 +35,27 @@ class _RefusalTask(ErrorTask):  # type: ignore[misc]  # waitress has no types
             self.request.tell()
 
 
+class _WholeAnswerTask(WSGITask):  # type: ignore[misc]  # waitress has no types
+    """Hands head and body of an answer to its channel in one piece: to send each by itself is a call of the kernel and
+    a packet more."""
+
+    def write(self, data: bytes) -> None:
+        self.channel.held = []
+        try:
+            super().write(data)
+        finally:
+            held, self.channel.held = self.channel.held, None
+            self.channel.write_soon(b"".join(held))
+
+
 class JudgingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
     """A connection whose requests are judged by their heads, timed, and answered also when the disk is full."""
 
     error_task_class = _RefusalTask
+    task_class = _WholeAnswerTask
     request: JudgingParser | None
     close_when_flushed: bool
+    held: list[bytes] | None = None  # what is written is kept here until it is whole
     _request_began = 0.0
     _lingers_until = 0.0  # 0: not lingering
 
@@ -59,6 +74,12 @@ class JudgingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no type
             log.error("request not spooled", cause=str(cause), peer=self.addr[0])
             self._end_request(self.server.spool_failed())
         return True
+
+    def write_soon(self, data: Any) -> int:
+        if self.held is None:
+            return int(super().write_soon(data))
+        self.held.append(data)
+        return len(data)
 
     def look_at_the_clock(self) -> None:
         """Let go of a sender that drips, and of one that does not read our answers. Called by the server's loop."""
