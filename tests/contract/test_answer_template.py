@@ -97,8 +97,11 @@ def test_who_listens_to_the_events_of_spyne_hears_of_each_push(monkeypatch: pyte
     assert heard == [PUSH]
 
 
-def test_an_acknowledgement_that_is_not_valid_does_not_leave(monkeypatch: pytest.MonkeyPatch) -> None:
-    service = PushService(shipped_wsdl(), lambda push, verdict: Accepted("id", AT, "S-1"))
+def test_an_acknowledgement_with_a_submit_id_that_may_not_fit_is_held_against_the_schema(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One of plain characters fits an xs:string, as the tests above show of all that can be filled in."""
+    service = PushService(shipped_wsdl(), lambda push, verdict: Accepted("id", AT, "S-\u00e9"))
     broken = service.dispatch(PUSH, VERDICT).replace(b">0<", b">none<")
     monkeypatch.setattr(AnswerTemplate, "filled", lambda template, accepted: broken)
     with pytest.raises(push_service.AnswerDeviates):
