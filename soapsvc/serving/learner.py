@@ -72,6 +72,8 @@ class PageLearner:
         except (OSError, ValueError) as cause:
             log.warning("nothing learned", cause=str(cause))
         with self._lock:
+            if self._thread is not threading.current_thread():
+                return  # it had told all, and the next run began before it was over
             self._process = None
             if self._known.state is LearningState.UNDER_WAY:
                 cut = self._known.told is not None
