@@ -175,12 +175,7 @@ class SqlStore:
                 return counted
         with self._placed(new):
             accepted = self._writer.store(new)
-        if accepted.redelivery:
-            self._files.remove(_file_keys(new))
-        else:
-            self._acknowledged.append(accepted.id)
-            if new.deliveries:
-                self.outbox.tell()
+        self._committed(new, accepted)
         return accepted
 
     def take_in(self, push: Push, verdict: Verdict, taken: TakenIn) -> Accepted:
@@ -188,12 +183,7 @@ class SqlStore:
         with self._placed(new):
             key = str(new.push["idempotency_key"])
             accepted = self._writer.commit(lambda connection: self._take_in(connection, new, taken), key)
-        if accepted.redelivery:
-            self._files.remove(_file_keys(new))
-        else:
-            self._acknowledged.append(accepted.id)
-            if new.deliveries:
-                self.outbox.tell()
+        self._committed(new, accepted)
         return accepted
 
     def take_in_refused(self, refused: RefusedPush, taken: TakenIn) -> str | None:
@@ -230,11 +220,7 @@ class SqlStore:
         new = accepted_push(push, verdict).queued_for(self._route(push)).instead_of(push_id, self._clock())
         with self._placed(new):
             done = self._writer.commit(lambda connection: self._accept_kept(connection, new))
-        if done.accepted.redelivery:
-            self._files.remove(_file_keys(new))
-        else:
-            self._acknowledged.append(push_id)
-            self.outbox.tell()
+        self._committed(new, done.accepted)
         self._files.remove(done.left)
         return done.accepted
 
@@ -379,6 +365,15 @@ class SqlStore:
             )
 
     # -- how it is done ------------------------------------------------------------------------------------------
+
+    def _committed(self, new: NewPush, accepted: Accepted) -> None:
+        """It is stored, or was before: then its files are not wanted."""
+        if accepted.redelivery:
+            self._files.remove(_file_keys(new))
+            return
+        self._acknowledged.append(accepted.id)
+        if new.deliveries:
+            self.outbox.tell()
 
     def _store_all(self, connection: Connection, pushes: Sequence[NewPush]) -> list[Accepted]:
         stored = push_writes.store_all(connection, pushes)
