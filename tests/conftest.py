@@ -73,6 +73,14 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", guarded)
 
 
+@pytest.fixture(autouse=True)
+def in_the_same_folder() -> Iterator[None]:
+    """Fail whatever leaves the process in another working directory: what runs next would look for its files there."""
+    before = Path.cwd()
+    yield
+    assert Path.cwd() == before
+
+
 @pytest.fixture(scope="session")
 def checkout() -> Path:
     """The top of the checkout that the tests run in."""

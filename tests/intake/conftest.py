@@ -170,7 +170,11 @@ def ftp_server(folder: Path, certificate: Certificate | None = None, *, home: Pa
                 "tls_control_required": True, "tls_data_required": True, "ssl_context": None}  # fmt: skip
     handler = type("Handler", (base,), own)
     if home is not None:
-        handler.on_login = lambda self, _: self.fs.chdir(str(home))  # type: ignore[attr-defined]
+
+        def lead_home(self: Any, _user: str) -> None:
+            self.fs.cwd = self.fs.fs2ftp(str(home))  # its chdir() would take this whole process along
+
+        handler.on_login = lead_home  # type: ignore[attr-defined]
     server = servers.ThreadedFTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"timeout": 0.05}, daemon=True)
     thread.start()
