@@ -16,6 +16,7 @@ FLOOR = {
     "rules",
     "records",
     "spool",
+    "skeleton",
     "judgement",
     "credentials",
     "errors",

@@ -14,6 +14,7 @@ from soapsvc.inbox.content_files import inline_bytes, is_inline
 from soapsvc.inbox.envelope_skeleton import take_out
 from soapsvc.inbox.idempotency import idempotency_key
 from soapsvc.inbox.push_id import new_push_id
+from soapsvc.inbox.skeleton_form import to_bytes
 from soapsvc.inbox.tables import PUSHES
 from soapsvc.records import InboxRow, JobId, Push, PushKind, PushState, RefusedPush, StoredPush, Verdict
 from soapsvc.spool import INLINE_BYTES, Content
@@ -113,7 +114,7 @@ def accepted_push(push: Push, verdict: Verdict) -> NewPush:
     documents = [document.content for document in push.documents]
     distinct = list({content.sha256: content for content in documents}.values())
     skeleton = take_out(push.raw, distinct)
-    envelope = None if skeleton is None else skeleton.to_bytes()
+    envelope = None if skeleton is None else to_bytes(skeleton)
     if envelope is not None and len(envelope) > INLINE_BYTES:
         envelope = None
     contents = dict(enumerate(distinct, REQUEST_BODY + 1))

@@ -126,7 +126,7 @@ PUSHES = Table(
     Column("raw_bytes", BigInteger, nullable=False),
     Column("kept_bytes", BigInteger, nullable=False),  # what the quarantine's bounds count
     Column("record", LargeBinary, nullable=False),  # what else is known, packed (push_record.py)
-    Column("envelope", LargeBinary),  # the request body without the documents (envelope_skeleton.py); null: content 0
+    Column("envelope", LargeBinary),  # the request body without the documents (skeleton_form.py); null: content 0
 )
 
 _QUARANTINED = text("state = 'quarantined'")

@@ -19,18 +19,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soapsvc.inbox import envelope_skeleton
-from soapsvc.inbox.envelope_skeleton import (
-    MAX_OWN_BYTES,
-    MAX_WHOLE_BYTES,
-    Coding,
-    Place,
-    Skeleton,
-    SkeletonDamaged,
-    rebuild,
-    take_out,
-)
+from soapsvc.inbox import envelope_skeleton, skeleton_form
+from soapsvc.inbox.envelope_skeleton import MAX_WHOLE_BYTES, take_out
+from soapsvc.inbox.skeleton_form import from_bytes, to_bytes
 from soapsvc.shipped import SAMPLES
+from soapsvc.skeleton import MAX_OWN_BYTES, Coding, Place, Skeleton, SkeletonDamaged, rebuild
 from soapsvc.spool import Content
 
 MIB = 1024 * 1024
@@ -81,8 +74,8 @@ def taken_out(raw: bytes, *documents: bytes) -> Skeleton | None:
         in_files = [in_file(folder / str(n), content) for n, content in enumerate((raw, *documents))]
         assert take_out(in_files[0], in_files[1:]) == skeleton
     if skeleton is not None:
-        stored = skeleton.to_bytes()
-        assert Skeleton.from_bytes(stored) == skeleton
+        stored = to_bytes(skeleton)
+        assert from_bytes(stored) == skeleton
         assert skeleton.raw_bytes == len(raw)
         assert rebuilt(skeleton, documents) == raw
     return skeleton
@@ -240,7 +233,7 @@ def test_the_samples_come_back(sample: Path) -> None:
         skeleton = taken_out(raw, *documents)
         assert skeleton is not None
         assert len(skeleton.own) < 2600
-        assert len(skeleton.to_bytes()) < 500
+        assert len(to_bytes(skeleton)) < 500
 
 
 # -- whatever comes ------------------------------------------------------------------------------------------------
@@ -303,7 +296,7 @@ def test_a_stored_skeleton_is_small() -> None:
     raw = envelope(Written(SOME, 76)) + properties(20)
     skeleton = taken_out(raw, SOME)
     assert skeleton is not None
-    assert len(skeleton.to_bytes()) < 400 < len(skeleton.own)
+    assert len(to_bytes(skeleton)) < 400 < len(skeleton.own)
 
 
 @pytest.mark.parametrize("codec", [None, "utf-16-le"])
@@ -381,17 +374,17 @@ def golden_envelope() -> bytes:
 
 def test_a_skeleton_of_format_version_1_is_read_for_ever() -> None:
     """Do not change what this holds: such bytes are in the inboxes."""
-    skeleton = Skeleton.from_bytes(GOLDEN)
+    skeleton = from_bytes(GOLDEN)
     assert [place.document for place in skeleton.places] == [0, 1, 2, 3]
     assert rebuilt(skeleton, (*GOLDEN_DOCUMENTS, GOLDEN_DOCUMENTS[0])) == golden_envelope()
 
 
 def test_the_skeleton_of_the_golden_envelope_is_the_golden_one() -> None:
-    assert taken_out(golden_envelope(), *GOLDEN_DOCUMENTS, GOLDEN_DOCUMENTS[0]) == Skeleton.from_bytes(GOLDEN)
+    assert taken_out(golden_envelope(), *GOLDEN_DOCUMENTS, GOLDEN_DOCUMENTS[0]) == from_bytes(GOLDEN)
 
 
 def test_the_dictionaries_never_change() -> None:
-    digests = {n: hashlib.sha256(words).hexdigest() for n, words in envelope_skeleton._DICTIONARIES.items()}
+    digests = {n: hashlib.sha256(words).hexdigest() for n, words in skeleton_form._DICTIONARIES.items()}
     assert digests == {1: "ed0bce293c8bf4cdfa62ab69d554ceeb78dff6916082e91ca203deb1fac6fe7c"}
 
 
@@ -400,10 +393,10 @@ def test_a_damaged_bit_anywhere_is_told() -> None:
         damaged = bytearray(GOLDEN)
         damaged[n // 8] ^= 1 << n % 8
         with pytest.raises(SkeletonDamaged):
-            Skeleton.from_bytes(bytes(damaged))
+            from_bytes(bytes(damaged))
     for size in range(len(GOLDEN)):
         with pytest.raises(SkeletonDamaged):
-            Skeleton.from_bytes(GOLDEN[:size])
+            from_bytes(GOLDEN[:size])
 
 
 def with_check(stored: bytes) -> bytes:
@@ -411,7 +404,7 @@ def with_check(stored: bytes) -> bytes:
 
 
 def deflated(own: bytes) -> bytes:
-    deflate = zlib.compressobj(6, zlib.DEFLATED, -15, zdict=envelope_skeleton._DICTIONARIES[1])
+    deflate = zlib.compressobj(6, zlib.DEFLATED, -15, zdict=skeleton_form._DICTIONARIES[1])
     return deflate.compress(own) + deflate.flush()
 
 
@@ -441,7 +434,7 @@ def deflated(own: bytes) -> bytes:
 )
 def test_bytes_that_are_no_skeleton_are_told(stored: bytes, told: str) -> None:
     with pytest.raises(SkeletonDamaged, match=told) as raised:
-        Skeleton.from_bytes(stored)
+        from_bytes(stored)
     assert isinstance(raised.value, ValueError)
 
 
@@ -449,7 +442,7 @@ def test_bytes_that_are_no_skeleton_are_told(stored: bytes, told: str) -> None:
 def test_whatever_bytes_are_a_skeleton_or_told(fields: bytes) -> None:
     for stored in (fields, with_check(fields), with_check(b"\x01\x01" + fields)):
         with contextlib.suppress(SkeletonDamaged):
-            Skeleton.from_bytes(stored)
+            from_bytes(stored)
 
 
 def test_a_bomb_is_not_inflated_beyond_its_declared_size() -> None:
@@ -457,7 +450,7 @@ def test_a_bomb_is_not_inflated_beyond_its_declared_size() -> None:
     tracemalloc.start()
     try:
         with pytest.raises(SkeletonDamaged):
-            Skeleton.from_bytes(bomb)
+            from_bytes(bomb)
         _, peak_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
