@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 
 from soapsvc.contract.known_markup import KnownMarkups
@@ -15,12 +15,14 @@ from soapsvc.judgement import refused_for
 from soapsvc.records import Arrival, Deviation, Push, RefusedPush, Verdict
 from soapsvc.rules import RULES, Severity
 from soapsvc.settings import Settings
+from soapsvc.skeleton import CutContent
 from soapsvc.spool import Content, Spool
-from soapsvc.wire.envelope_reader import Envelope, Limits, Stream, read_envelope, read_raw
+from soapsvc.wire.envelope_reader import PIECE_BYTES, Envelope, Limits, Stream, read_envelope, read_raw
 from soapsvc.wire.http_gate import HttpGate
 from soapsvc.wire.http_messages import RequestHead
+from soapsvc.wire.long_texts import cut_long_texts
 from soapsvc.wire.markup import Markup
-from soapsvc.wire.plain_envelope import PLAIN_BYTES, read_plain
+from soapsvc.wire.plain_envelope import PLAIN_BYTES, PlainBody, read_plain
 from soapsvc.wire.soap_rules import check_soap
 
 NOT_AN_ENVELOPE = frozenset({"SOAP-001", "SOAP-002"})  # nothing else can be said of such a message
@@ -81,35 +83,50 @@ class Judge:
             raw, refused_at = read_raw(body, spool), arrive()
             deviation = Deviation(refused.rule, refused.where, None, refused.found, refused.wanted)
             return Judged(refused_at, raw, self.verdict((deviation,), refused_at.source_ip), head=refused)
-        names = self._wsdl.document_names
-        small, body = _begun(body)
-        arrival = None if small is None else arrive()
-        if small is not None and arrival is not None and media_type.codec in (None, "utf-8"):
-            push = self._read_at_once(small, arrival)
-            if push is not None:
-                return Judged(arrival, push.raw, self.verdict(media_type.deviations, arrival.source_ip), push)
-        envelope = read_envelope(body, codec=media_type.codec, limits=self._limits, document_names=names, spool=spool)
-        arrival = arrival or arrive()
-        push, deviations = self._hold_against_the_contract(envelope, arrival)
-        verdict = self.verdict((*media_type.deviations, *envelope.deviations, *deviations), arrival.source_ip)
-        return Judged(arrival, envelope.raw, verdict, push)
+        plain, body = self._plain(body, media_type.codec, spool)
+        arrival = None if plain is None else arrive()
+        read = None if plain is None or arrival is None else self._read_at_once(plain, arrival)
+        if plain is not None and arrival is not None and read is not None:
+            raw, deviations, (push, of_contract) = plain.raw, media_type.deviations, read
+        else:
+            names = self._wsdl.document_names
+            envelope = read_envelope(
+                body, codec=media_type.codec, limits=self._limits, document_names=names, spool=spool
+            )
+            arrival = arrival or arrive()
+            raw, deviations = envelope.raw, (*media_type.deviations, *envelope.deviations)
+            push, of_contract = self._hold_against_the_contract(envelope, arrival)
+        verdict = self.verdict((*deviations, *of_contract), arrival.source_ip)
+        if not verdict.accepted and isinstance(raw, CutContent):
+            raw = _in_one_piece(raw, spool)
+            push = None if push is None else replace(push, raw=raw)
+        return Judged(arrival, raw, verdict, push)
 
-    def _read_at_once(self, body: bytes, arrival: Arrival) -> Push | None:
-        """The push of a small message that deviates in nothing; None: it has to be read the long way, which judges
-        whatever deviates."""
-        markup = Markup.of(body)
+    def _plain(self, body: Stream, codec: str | None, spool: Spool) -> tuple[PlainBody | None, Stream]:
+        """A body that may be read at once, None for any other; and a stream of all of it."""
+        small, body = _begun(body)
+        if codec not in (None, "utf-8"):
+            return None, body
+        if small is not None:
+            return PlainBody.of(small), body
+        return cut_long_texts(body, spool, self._limits.documents)
+
+    def _read_at_once(self, body: PlainBody, arrival: Arrival) -> tuple[Push | None, tuple[Deviation, ...]] | None:
+        """The push of a plain message, as far as it can be read, and how it deviates; None: it has to be read the long
+        way."""
+        markup = Markup.of(body.own)
         known = None if markup is None else self._known.of(markup)
         if markup is not None and known is not None:
-            return known.push(markup, body, arrival, self._schema_check.fits, self._limits.text_chars)
-        plain = read_plain(body, limits=self._limits, document_names=self._wsdl.document_names)
+            push = known.push(markup, body, arrival, self._schema_check.fits, self._limits.text_chars)
+            if push is not None:
+                return push, ()
+        plain = read_plain(body, markup, limits=self._limits, document_names=self._wsdl.document_names)
         if plain is None:
             return None
-        push, deviations = self._hold_against_the_contract(plain, arrival)
-        if deviations:
-            return None
-        if markup is not None:
+        found, deviations = self._hold_against_the_contract(plain, arrival)
+        if markup is not None and not deviations:
             self._known.learn(markup, plain)
-        return push
+        return found, deviations
 
     def _hold_against_the_contract(
         self, envelope: Envelope, arrival: Arrival
@@ -152,6 +169,15 @@ def _begun(body: Stream) -> tuple[bytes | None, Stream]:
             return first, BytesIO(first)
         first += more
     return None, _Begun(first, body)
+
+
+def _in_one_piece(raw: CutContent, spool: Spool) -> Content:
+    """The same as the inbox keeps what is refused: there is nothing that it could be kept without."""
+    sink = spool.sink()
+    with raw.open() as stream:
+        while piece := stream.read(PIECE_BYTES):
+            sink.write(piece)
+    return sink.finish()
 
 
 def _bounded(deviations: tuple[Deviation, ...]) -> tuple[Deviation, ...]:

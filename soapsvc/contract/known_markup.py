@@ -25,7 +25,7 @@ from soapsvc.spool import Content
 from soapsvc.wire.base64_reader import decoded_whole
 from soapsvc.wire.envelope_reader import Envelope
 from soapsvc.wire.markup import Markup, TextPlaces, is_written_as_it_reads
-from soapsvc.wire.plain_envelope import parsed
+from soapsvc.wire.plain_envelope import PlainBody, parsed
 
 MARKUPS_KEPT = 64  # a sender has a few: one for each set of properties that it knows
 MARKUPS_SEEN = 512  # and not learned yet: many are never seen again
@@ -71,21 +71,23 @@ class KnownMarkup:
         self._form = FingerprintForm.of(payload_holder(envelope), at.get)
         self._attribute_chars = sum(map(len, names))
 
-    def push(self, markup: Markup, body: bytes, arrival: Arrival, fits: Fits, text_chars: int) -> Push | None:
+    def push(self, markup: Markup, body: PlainBody, arrival: Arrival, fits: Fits, text_chars: int) -> Push | None:
         """The push of a message with this markup, when it deviates in nothing; None: it has to be asked otherwise.
 
         fits        whether the schema has nothing against a tree
         text_chars  what a message may have outside its documents
         """
         parts = markup.parts
-        if not self._texts.hold_all_texts(markup) or len(body) + self._attribute_chars > text_chars:
+        if not self._texts.hold_all_texts(markup) or len(body.own) + self._attribute_chars > text_chars:
+            return None
+        if not body.texts.keys() <= self._of_place.keys():
             return None
         decoded = []
         for where in self._documents:
-            content = decoded_whole(parts[where])
+            content = body.texts.get(where) or _decoded(parts[where])
             if content is None:
                 return None
-            decoded.append(DecodedDocument(Content.of(content), "base64"))
+            decoded.append(DecodedDocument(content, "base64"))
         root = parsed(markup.without(self._documents))
         if root is None:
             return None
@@ -111,8 +113,13 @@ class KnownMarkup:
         )
         deviates: list[int] = []
         reader = PushReader(self._layout, text, lambda _rule, where, _found, _wanted: deviates.append(where))
-        push = reader.push(arrival, Content.of(body), decoded, said)
+        push = reader.push(arrival, body.raw, decoded, said)
         return push if not deviates and fits(root) else None
+
+
+def _decoded(text: str) -> Content | None:
+    content = decoded_whole(text)
+    return None if content is None else Content.of(content)
 
 
 def _nothing_is_told(rule: str, _element: etree._Element, found: str, _wanted: str) -> None:

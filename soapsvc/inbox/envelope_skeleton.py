@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from types import TracebackType
 
 import pybase64
@@ -18,6 +19,7 @@ from soapsvc.skeleton import (
     MAX_WIDTH,
     PIECE_BYTES,
     Coding,
+    CutContent,
     Place,
     Skeleton,
     widened,
@@ -41,6 +43,8 @@ def take_out(raw: Content, documents: Sequence[Content]) -> Skeleton | None:
     documents  decoded, in the order of the envelope; any that are not in it, or not as expected, cost time alone
     Errors     OSError from the spool
     """
+    if isinstance(raw, CutContent):
+        return _cut_already(raw, documents)
     with _Raw(raw) as source:
         places = tuple(_places(source, documents))
         if not places and source.size_bytes > MAX_WHOLE_BYTES:
@@ -53,6 +57,13 @@ def take_out(raw: Content, documents: Sequence[Content]) -> Skeleton | None:
             end = place.at + place.size_bytes
         own.append(source.piece(end, source.size_bytes - end))
     return Skeleton(b"".join(own), places)
+
+
+def _cut_already(raw: CutContent, documents: Sequence[Content]) -> Skeleton:
+    """The skeleton that it has, each place with the number that its document has here."""
+    number = {document.sha256: n for n, document in enumerate(documents)}
+    places = (replace(place, document=number[raw.texts[place.document].sha256]) for place in raw.skeleton.places)
+    return Skeleton(raw.skeleton.own, tuple(places))
 
 
 class _Raw:

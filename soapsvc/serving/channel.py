@@ -17,7 +17,7 @@ from soapsvc.wire.http_messages import Answer
 log = structlog.get_logger()
 
 GRACE_SECONDS = 10  # a request younger than this is not held against the least rate
-STEP_BYTES = 8 * 1024  # parsed at a time: waitress copies what is left after each request
+STEP_BYTES = 8 * 1024  # parsed at a time where a request may end: waitress copies what is left after each
 STALL_SECONDS = 60  # for a client that reads nothing of its answers: a thread may wait for it
 LINGER_SECONDS = 5  # for the rest of a body that is not wanted
 TOO_SLOW = Answer(
@@ -65,11 +65,14 @@ class JudgingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no type
 
     def received(self, data: bytes) -> bool:
         try:
-            for at in range(0, len(data), STEP_BYTES):
+            at = 0
+            while at < len(data):
                 if self.request is None:
                     self._request_began = time.monotonic()
-                if not super().received(data[at : at + STEP_BYTES]):
+                step = max(STEP_BYTES, 0 if self.request is None else self.request.body_bytes_to_come)
+                if not super().received(data[at : at + step]):
                     return False
+                at += step
         except OSError as cause:  # the body goes to a temporary file, and the disk does not take it
             log.error("request not spooled", cause=str(cause), peer=self.addr[0])
             self._end_request(self.server.spool_failed())

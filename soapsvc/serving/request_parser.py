@@ -72,6 +72,11 @@ class JudgingParser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no
         self._began = time.perf_counter()
         self._head = b""
 
+    @property
+    def body_bytes_to_come(self) -> int:
+        """What the request has told of; 0 where it tells nothing."""
+        return self.content_length - self.body_bytes_received if self.body_rcv is not None and not self.chunked else 0
+
     def refuse(self, answer: Answer) -> None:
         """End the request with an answer, whatever has come of it."""
         self.error = Refusal(answer)

@@ -135,10 +135,11 @@ class Base64Reader:
 def decoded_whole(text: str) -> bytes | None:
     """The bytes of a text that is base64 by every rule that `Base64Reader` holds; None: by one of them it is not, or
     might not be."""
-    if not text.isascii():
-        return None
-    sent = text.encode("ascii")
-    characters = sent.translate(None, WHITE_SPACE)
+    return decoded_characters(text.encode("ascii").translate(None, WHITE_SPACE)) if text.isascii() else None
+
+
+def decoded_characters(characters: bytes) -> bytes | None:
+    """The same of a text without white space."""
     encoded = characters.rstrip(b"=")
     padding = len(characters) - len(encoded)
     if len(characters) % 4 or not _spare_bits_are_zero(encoded, padding):

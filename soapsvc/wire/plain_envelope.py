@@ -1,4 +1,4 @@
-"""A small message without anything odd about it, read in one go: what nearly every push is.
+"""A small message without anything odd about it, read in one go: what nearly every push is, its long texts taken out.
 
 A tree of a few kilobytes at once takes a fifth of the time that the push parser's target takes for it. What is read
 here is what `envelope_reader` would have read, with no deviation; of anything else nothing is said here but that it is
@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 
 from lxml import etree
@@ -17,7 +19,8 @@ from soapsvc.spool import INLINE_BYTES, Content
 from soapsvc.wire.base64_reader import decoded_whole
 from soapsvc.wire.envelope_reader import Envelope, ReadDocument
 from soapsvc.wire.envelope_target import ENTITIES, Limits, document_format
-from soapsvc.wire.line_index import index_lines
+from soapsvc.wire.line_index import EXPAT_PIECE_BYTES, LineIndex, index_lines
+from soapsvc.wire.markup import Markup, TextPlaces
 
 PLAIN_BYTES = INLINE_BYTES  # of a body: its documents are smaller, so nothing here needs a file
 _NAME_CHARS = 256  # of a name with its namespace; longer ones would fill the memory for names
@@ -32,31 +35,57 @@ _NAMESPACE = re.compile(r"(?:https?://|urn:)[A-Za-z0-9:/._-]+")  # what nobody f
 _of_thread = threading.local()
 
 
-def read_plain(body: bytes, *, limits: Limits, document_names: frozenset[str]) -> Envelope | None:
+@dataclass(frozen=True, slots=True)
+class PlainBody:
+    """A body that may be a plain message.
+
+    own    what may be read in one go: all of it, or what is left where long texts were taken out
+    raw    the whole of it
+    texts  the decoded ones of those that were taken out, by their number among the parts of the body's markup
+    """
+
+    own: bytes = field(repr=False)
+    raw: Content
+    texts: Mapping[int, Content]
+
+    @classmethod
+    def of(cls, body: bytes) -> PlainBody:
+        return cls(body, Content.of(body), {})
+
+
+def read_plain(
+    body: PlainBody, markup: Markup | None, *, limits: Limits, document_names: frozenset[str]
+) -> Envelope | None:
     """The envelope of a whole body whose Content-Type names UTF-8 or no charset, as `read_envelope` reads it; None:
     that one has to be asked.
 
+    markup          of the body, if it has one
     document_names  as there
     """
-    if len(body) > PLAIN_BYTES or _BEGIN.match(body) is None:
+    if len(body.own) > PLAIN_BYTES or _BEGIN.match(body.own) is None or (markup is None and body.texts):
         return None
-    root = parsed(body)
+    root = parsed(body.own)
     if root is None:
         return None
     elements = list(root.iter())
-    if not _within(limits, root, elements, len(body)):
+    if not _within(limits, root, elements, len(body.own)):
         return None
+    texts = {}
+    if markup is not None and body.texts:
+        of_ordinal = TextPlaces(markup).of_ordinal
+        texts = {elements[of_ordinal.index(at)]: text for at, text in body.texts.items() if at in of_ordinal}
+        if len(texts) < len(body.texts):
+            return None
     documents = []
     for element in elements:
         if _plain_name(element.tag) in document_names:
-            document = _document(element)
+            document = _document(element, texts.pop(element, None))
             if document is None:
                 return None
             documents.append(document)
-    if len(documents) > limits.documents:
+    if len(documents) > limits.documents or texts:
         return None
-    index = cache(lambda: index_lines((body,)))  # once: each element that deviates asks for its line
-    return Envelope(root, tuple(documents), Content.of(body), (), index)
+    return Envelope(root, tuple(documents), body.raw, (), cache(lambda: _index(body.raw)))
 
 
 def parsed(body: bytes) -> etree._Element | None:
@@ -119,11 +148,20 @@ def _depth(elements: list[etree._Element]) -> int:
     return max(depths.values())
 
 
-def _document(element: etree._Element) -> ReadDocument | None:
+def _index(raw: Content) -> LineIndex:
+    """Once for a message: each element that deviates asks for its line."""
+    with raw.open() as stream:
+        return index_lines(iter(lambda: stream.read(EXPAT_PIECE_BYTES), b""))
+
+
+def _document(element: etree._Element, taken_out: Content | None) -> ReadDocument | None:
     """The document in an element, taken out of the tree; None: it is not plain."""
     if len(element):
         return None
     kind = (document_format({str(name): str(value) for name, value in element.items()}) or "base64").strip().lower()
+    if taken_out is not None:
+        element.text = None  # the white space around it
+        return ReadDocument(element, taken_out, kind) if kind == "base64" else None
     text = element.text or ""
     content = decoded_whole(text) if kind == "base64" else text.encode() if kind == "text" else None
     if content is None:

@@ -1,0 +1,227 @@
+"""A large body with its long texts taken out and decoded while it comes in, and no parser at work on them.
+
+Most of a large push is the base64 of its documents. It is found by its angle brackets, decoded in pieces, and never
+held or written as it came: what is left is a small body, to be read as one. Whether a long text stood where a document
+may stand is for the reader of that one to say. Nothing is guessed: a text that could not be written again byte for
+byte from what was decoded makes the whole body one to be read in the other way, from its first byte on.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import re
+from collections.abc import Iterator
+from itertools import chain
+from math import lcm
+from typing import BinaryIO
+
+import pybase64
+
+from soapsvc.skeleton import (
+    MAX_LINE_END_BYTES,
+    MAX_WIDTH,
+    Coding,
+    CutContent,
+    Place,
+    Skeleton,
+    opened,
+    rebuild,
+    written,
+)
+from soapsvc.spool import Content, Sink, Spool
+from soapsvc.wire.base64_reader import WHITE_SPACE, decoded_characters
+from soapsvc.wire.envelope_reader import PIECE_BYTES, Stream
+from soapsvc.wire.plain_envelope import PlainBody
+
+LONG_CHARS = 16 * 1024  # a shorter text stays where it is
+MAX_OWN_BYTES = 64 * 1024  # of a body without its long texts: it is read, and stored in one row, like a small one
+_HELD_BACK_BYTES = 128  # of a text, until it has ended: its last group may be padded, and white space may follow
+
+_LINE_END = re.compile(rb"[ \t\r\n]+")
+
+
+def cut_long_texts(stream: Stream, spool: Spool, most: int) -> tuple[PlainBody | None, BinaryIO]:
+    """The body cut, None where it cannot be; and a stream of all of it, from its first byte on.
+
+    most    long texts
+    Errors  OSError from the stream and the spool
+    """
+    cutter = _Cutter(spool, most)
+    while piece := stream.read(PIECE_BYTES):
+        if not cutter.feed(piece):
+            return None, opened(chain(cutter.taken_back(), iter(lambda: stream.read(PIECE_BYTES), b"")))
+    cut = cutter.finish()
+    return cut, opened(cutter.taken_back()) if cut is None else cut.raw.open()
+
+
+class _Cutter:
+    """Takes a body piece by piece, until it cannot be cut."""
+
+    def __init__(self, spool: Spool, most: int):
+        self._spool, self._most = spool, most
+        self._digest = hashlib.sha256()
+        self._size_bytes = 0
+        self._own = bytearray()
+        self._short = bytearray()  # a text that has not ended and is not long so far
+        self._within_tag = False
+        self._long: _LongText | None = None
+        self._places: list[Place] = []
+        self._texts: dict[int, Content] = {}
+        self._in_texts = 0  # bytes of the body
+        self._rest = b""  # of the piece that could not be cut
+
+    def feed(self, piece: bytes) -> bool:
+        """Take the next piece; False: the body cannot be cut."""
+        self._digest.update(piece)
+        self._size_bytes += len(piece)
+        at = 0
+        while at < len(piece):
+            closing = b">" if self._within_tag else b"<"
+            found = piece.find(closing, at)
+            end = len(piece) if found < 0 else found + self._within_tag  # `>` is the tag's, `<` the next one's
+            if not self._take(piece[at:end]) or (found >= 0 and not self._within_tag and not self._end_text()):
+                self._rest = piece[end:]
+                return False
+            if found >= 0:
+                self._within_tag = not self._within_tag
+            at = end
+        return True
+
+    def finish(self) -> PlainBody | None:
+        """The body, all of which has been taken. None: it cannot be cut."""
+        if self._long is not None or not self._end_text():
+            return None
+        texts = tuple(self._texts.values())
+        raw = CutContent(self._digest.hexdigest(), self._size_bytes, skeleton=self._skeleton(), texts=texts)
+        return PlainBody(raw.skeleton.own, raw, self._texts)
+
+    def taken_back(self) -> Iterator[bytes]:
+        """Every byte that was taken, as it came."""
+        texts = tuple(self._texts.values())
+        yield from rebuild(self._skeleton(), lambda index: texts[index].open())
+        if self._long is not None:
+            yield from self._long.taken_back()
+        yield bytes(self._short)
+        yield self._rest
+
+    def _skeleton(self) -> Skeleton:
+        return Skeleton(bytes(self._own), tuple(self._places))
+
+    def _take(self, said: bytes) -> bool:
+        if self._within_tag:
+            self._own += said
+            return len(self._own) <= MAX_OWN_BYTES
+        if self._long is not None:
+            return self._long.feed(said)
+        self._short += said
+        if len(self._short) < LONG_CHARS:
+            return True
+        if len(self._places) == self._most:
+            return False
+        begin = len(self._short) - len(self._short.lstrip(WHITE_SPACE))
+        self._own += self._short[:begin]
+        text, self._short = self._short[begin:], bytearray()
+        self._long = _LongText(text, self._spool.sink())
+        return len(self._own) <= MAX_OWN_BYTES and self._long.feed(b"")
+
+    def _end_text(self) -> bool:
+        if self._long is None:
+            self._own += self._short
+            self._short.clear()
+        else:
+            after = self._long.finish()
+            if after is None:
+                return False
+            place = self._long.place(len(self._own) + self._in_texts, len(self._places))
+            self._places.append(place)
+            self._in_texts += place.size_bytes
+            self._texts[2 * self._own.count(b"<")] = self._long.content
+            self._own += after
+            self._long = None
+        return len(self._own) <= MAX_OWN_BYTES
+
+
+class _LongText:
+    """A text in base64, in one line or in lines of one width, decoded as it comes.
+
+    content  the decoded bytes, once it has ended
+    """
+
+    def __init__(self, begin: bytearray, sink: Sink):
+        self._held, self._sink = begin, sink
+        self._taken = 0  # characters that were decoded, their line ends included
+        self._width, self._line_end = _lines_of(begin)
+        self._is_regular = self._width <= MAX_WIDTH and len(self._line_end) <= MAX_LINE_END_BYTES
+        self._size_bytes = 0
+        self._step = self._width + len(self._line_end)
+        self._block = lcm(4, self._width) // self._width * self._step if self._width else 4
+
+    def feed(self, said: bytes) -> bool:
+        """Take more of it; False: it is none that can be written again."""
+        self._held += said
+        whole = max(0, len(self._held) - _HELD_BACK_BYTES) // self._block * self._block
+        if not self._is_regular:
+            return False
+        if not whole:
+            return True
+        characters = self._held[:whole]
+        if self._width and not self._without_line_ends(characters):
+            return False
+        try:
+            decoded = pybase64.b64decode(characters, validate=True)
+        except binascii.Error:
+            return False
+        if characters.endswith(b"="):
+            return False  # something follows, which padding does not allow
+        self._sink.write(decoded)
+        self._taken += whole
+        del self._held[:whole]
+        return True
+
+    def finish(self) -> bytes | None:
+        """The white space behind it; None: it is none that can be written again."""
+        last = bytes(self._held.rstrip(WHITE_SPACE))
+        after = bytes(self._held[len(last) :])
+        characters = last.replace(self._line_end, b"") if self._width else last
+        if self._width:
+            lines = (characters[at : at + self._width] for at in range(0, len(characters), self._width))
+            if self._line_end.join(lines) != last:
+                return None
+        decoded = decoded_characters(characters)
+        if decoded is None:
+            return None
+        self._sink.write(decoded)
+        self._size_bytes = self._taken + len(last)
+        if not last:  # the line end behind the last line that was decoded is none between two lines
+            self._size_bytes -= len(self._line_end)
+            after = self._line_end + after
+        self.content = self._sink.finish()
+        return after
+
+    def place(self, at: int, index: int) -> Place:
+        """Where it stood."""
+        return Place(at, self._size_bytes, index, Coding.BASE64, self._width, self._line_end)
+
+    def taken_back(self) -> Iterator[bytes]:
+        """Every byte that was taken, as it came."""
+        with self._sink.finish().open() as stream:
+            yield from written(stream, Coding.BASE64, self._width, self._line_end)
+        if self._taken:
+            yield self._line_end
+        yield bytes(self._held)
+
+    def _without_line_ends(self, lines: bytearray) -> bool:
+        """Take the line ends out of whole lines; False: they are not where they should be."""
+        for n in reversed(range(len(self._line_end))):
+            ends = slice(self._width + n, None, self._width + n + 1)
+            if lines[ends].strip(self._line_end[n : n + 1]):
+                return False
+            del lines[ends]
+        return True
+
+
+def _lines_of(begin: bytearray) -> tuple[int, bytes]:
+    """Width and line end by the first line; (0, b"") where there is none so far."""
+    found = _LINE_END.search(begin)
+    return (found.start(), found.group()) if found else (0, b"")
