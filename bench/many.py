@@ -93,7 +93,7 @@ class _Maker:
         raw = message(0)
         head = RequestHead("POST", "/push", "", (("Content-Type", "text/xml; charset=utf-8"),), "127.0.0.1")
         with Spool(folder) as spool:
-            judged = judge.judge(head, BytesIO(raw), lambda: Arrival(BEGAN, "192.0.2.1", head.http_headers), spool)
+            judged = judge.judge_stream(head, BytesIO(raw), Arrival(BEGAN, "192.0.2.1", head.http_headers), spool)
         assert judged.accepted is not None, judged.verdict
         self._push, self._verdict = judged.accepted, judged.verdict
         self._row = accepted_push(self._push, self._verdict)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from io import BytesIO
 
 from soapsvc.contract.known_markup import KnownMarkups
 from soapsvc.contract.roles import read_push
@@ -15,14 +13,13 @@ from soapsvc.judgement import refused_for
 from soapsvc.records import Arrival, Deviation, Push, RefusedPush, Verdict
 from soapsvc.rules import RULES, Severity
 from soapsvc.settings import Settings
-from soapsvc.skeleton import CutContent
 from soapsvc.spool import Content, Spool
-from soapsvc.wire.envelope_reader import PIECE_BYTES, Envelope, Limits, Stream, read_envelope, read_raw
+from soapsvc.wire.envelope_reader import Envelope, Limits, Stream, read_envelope
 from soapsvc.wire.http_gate import HttpGate
 from soapsvc.wire.http_messages import RequestHead
-from soapsvc.wire.long_texts import cut_long_texts
+from soapsvc.wire.incoming_body import IncomingBody
 from soapsvc.wire.markup import Markup
-from soapsvc.wire.plain_envelope import PLAIN_BYTES, PlainBody, read_plain
+from soapsvc.wire.plain_envelope import PlainBody, read_plain
 from soapsvc.wire.soap_rules import check_soap
 
 NOT_AN_ENVELOPE = frozenset({"SOAP-001", "SOAP-002"})  # nothing else can be said of such a message
@@ -69,47 +66,38 @@ class Judge:
         self._known = KnownMarkups(wsdl)
         self._understood = frozenset(block for operation in wsdl.operations for block in operation.header_blocks)
 
-    def judge(self, head: RequestHead, body: Stream, arrive: Callable[[], Arrival], spool: Spool) -> Judged:
-        """Read the body to its end, and judge it.
+    def judge(self, head: RequestHead, body: IncomingBody, arrival: Arrival) -> Judged:
+        """Judge a body, all of which is in.
 
-        head    of its HTTP headers those count that tell of the body: Content-Type, Content-Encoding, SOAPAction
-        arrive  called when the last byte is in: the circumstances, whose source decides the degree
-        spool   where the bytes lie as long as what is returned is used
-        Errors  OSError from body and spool, and whatever else reading the body raises
+        head     of its HTTP headers those count that tell of the body: Content-Type, Content-Encoding, SOAPAction
+        arrival  its source decides the degree
+        Errors   OSError from the body's spool, where the bytes lie as long as what is returned is used
         """
         try:
             media_type = self._gate.media_type(head)
         except HttpRefused as refused:
-            raw, refused_at = read_raw(body, spool), arrive()
             deviation = Deviation(refused.rule, refused.where, None, refused.found, refused.wanted)
-            return Judged(refused_at, raw, self.verdict((deviation,), refused_at.source_ip), head=refused)
-        plain, body = self._plain(body, media_type.codec, spool)
-        arrival = None if plain is None else arrive()
-        read = None if plain is None or arrival is None else self._read_at_once(plain, arrival)
-        if plain is not None and arrival is not None and read is not None:
+            return Judged(arrival, body.raw, self.verdict((deviation,), arrival.source_ip), head=refused)
+        plain = body.plain if media_type.codec in (None, "utf-8") else None
+        read = None if plain is None else self._read_at_once(plain, arrival)
+        if plain is not None and read is not None:
             raw, deviations, (push, of_contract) = plain.raw, media_type.deviations, read
         else:
             names = self._wsdl.document_names
             envelope = read_envelope(
-                body, codec=media_type.codec, limits=self._limits, document_names=names, spool=spool
+                body.raw, codec=media_type.codec, limits=self._limits, document_names=names, spool=body.spool
             )
-            arrival = arrival or arrive()
             raw, deviations = envelope.raw, (*media_type.deviations, *envelope.deviations)
             push, of_contract = self._hold_against_the_contract(envelope, arrival)
         verdict = self.verdict((*deviations, *of_contract), arrival.source_ip)
-        if not verdict.accepted and isinstance(raw, CutContent):
-            raw = _in_one_piece(raw, spool)
+        if not verdict.accepted:
+            raw = body.raw
             push = None if push is None else replace(push, raw=raw)
         return Judged(arrival, raw, verdict, push)
 
-    def _plain(self, body: Stream, codec: str | None, spool: Spool) -> tuple[PlainBody | None, Stream]:
-        """A body that may be read at once, None for any other; and a stream of all of it."""
-        small, body = _begun(body)
-        if codec not in (None, "utf-8"):
-            return None, body
-        if small is not None:
-            return PlainBody.of(small), body
-        return cut_long_texts(body, spool, self._limits.documents)
+    def judge_stream(self, head: RequestHead, stream: Stream, arrival: Arrival, spool: Spool) -> Judged:
+        """Judge a body that a stream has. Errors: OSError from both."""
+        return self.judge(head, IncomingBody.of(stream, spool, self._limits.documents), arrival)
 
     def _read_at_once(self, body: PlainBody, arrival: Arrival) -> tuple[Push | None, tuple[Deviation, ...]] | None:
         """The push of a plain message, as far as it can be read, and how it deviates; None: it has to be read the long
@@ -147,37 +135,6 @@ class Judge:
         conformance = self._settings.conformance_for(source_ip)
         deviations = _bounded(deviations)
         return Verdict(conformance, self._wsdl.sha256, deviations, refused_for(deviations, conformance))
-
-
-class _Begun:
-    """A stream whose first bytes have been read."""
-
-    def __init__(self, first: bytes, rest: Stream):
-        self._first, self._rest = first, rest
-
-    def read(self, size: int, /) -> bytes:
-        first, self._first = self._first[:size], self._first[size:]
-        return first or self._rest.read(size)
-
-
-def _begun(body: Stream) -> tuple[bytes | None, Stream]:
-    """All of a body that may be read as a plain one, None for a larger one; and a stream that still has all of it."""
-    first = body.read(PLAIN_BYTES + 1)
-    while 0 < len(first) <= PLAIN_BYTES:
-        more = body.read(PLAIN_BYTES + 1 - len(first))
-        if not more:
-            return first, BytesIO(first)
-        first += more
-    return None, _Begun(first, body)
-
-
-def _in_one_piece(raw: CutContent, spool: Spool) -> Content:
-    """The same as the inbox keeps what is refused: there is nothing that it could be kept without."""
-    sink = spool.sink()
-    with raw.open() as stream:
-        while piece := stream.read(PIECE_BYTES):
-            sink.write(piece)
-    return sink.finish()
 
 
 def _bounded(deviations: tuple[Deviation, ...]) -> tuple[Deviation, ...]:

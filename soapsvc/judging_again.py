@@ -67,7 +67,7 @@ def judge_again(store: InboxStore, judge: Judge, reader: DropReader, push_id: st
             if origin is not None and not origin.is_push:
                 judged = reader.kept(read_raw(raw, spool), arrival, spool)
             else:
-                judged = judge.judge(head, raw, lambda: arrival, spool)
+                judged = judge.judge_stream(head, raw, arrival, spool)
             judged = judged if origin is None else without_http_notes(judged)
             push = judged.accepted
             if push is None:

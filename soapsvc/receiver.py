@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -20,9 +20,11 @@ from soapsvc.noted import Noted
 from soapsvc.records import Accepted, Arrival, Push, RefusedPush, Verdict
 from soapsvc.settings import Settings
 from soapsvc.spool import Spool
+from soapsvc.wire.envelope_reader import Stream
 from soapsvc.wire.fault import XML_HEADERS, answer_for, fault_answer, server_fault
 from soapsvc.wire.http_gate import HttpGate, recorded_headers
 from soapsvc.wire.http_messages import Answer, RequestHead
+from soapsvc.wire.incoming_body import IncomingBody
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -77,11 +79,15 @@ class Receiver:
             return self._server_fault(INTERNAL)
         return None
 
+    def incoming_body(self) -> IncomingBody:
+        """Where a server that can puts the body of a request while it comes in; it is what the application reads."""
+        return IncomingBody(Spool(self._store.spool_directory), self._settings.max_documents)
+
     def spool_failed(self) -> Answer:
         """The answer when the server could not write a request's body to disk."""
         return self._server_fault(STORE_FULL)
 
-    def _answer(self, head: RequestHead, body: BinaryIO) -> Answer:
+    def _answer(self, head: RequestHead, body: Stream) -> Answer:
         try:
             source_ip = self._gate.admit(head)
             if head.method != "POST":
@@ -110,9 +116,9 @@ class Receiver:
         log.info("request refused", status=refused.http_status, rule=refused.rule, peer=head.peer)
         return answer_for(refused)
 
-    def _take(self, head: RequestHead, source_ip: str, body: BinaryIO) -> Answer:
-        with Spool(self._store.spool_directory) as spool:
-            judged = self._judge.judge(head, body, lambda: self._arrival(head, source_ip), spool)
+    def _take(self, head: RequestHead, source_ip: str, stream: Stream) -> Answer:
+        with self._all_of(stream) as body:
+            judged = self._judge.judge(head, body, self._arrival(head, source_ip))
             self.noted.judge(source_ip)
             push = judged.accepted
             if push is None:
@@ -125,6 +131,17 @@ class Receiver:
             if not acknowledgement:
                 return Answer(202, (), b"")  # a one-way operation (BP 1.1 R2714)
             return Answer(200, XML_HEADERS, acknowledgement)
+
+    def _all_of(self, stream: Stream) -> IncomingBody:
+        """A server that can has taken the body as it should be taken already."""
+        if isinstance(stream, IncomingBody):
+            return stream
+        spool = Spool(self._store.spool_directory)
+        try:
+            return IncomingBody.of(stream, spool, self._settings.max_documents)
+        except BaseException:
+            spool.close()
+            raise
 
     def _arrival(self, head: RequestHead, source_ip: str) -> Arrival:
         return Arrival(self._clock(), source_ip, recorded_headers(head))
@@ -151,8 +168,8 @@ class Receiver:
         log.warning("push quarantined", id=push_id, source_ip=refused.arrival.source_ip, rules=rules)
 
     def _look_at_free_space(self, head: RequestHead) -> None:
-        """Refuse a body that the disk has no room for: three times its size (waitress' spool, the raw bytes and the
-        decoded documents) and what is kept free anyway."""
+        """Refuse a body that the disk has no room for: three times its size (what was taken of it, all of it, and its
+        documents once more: one that turned out at its end to be none that can be cut) and what is kept free anyway."""
         free = self._store.free_bytes()
         declared = head.values("Content-Length")
         size = int(declared[0]) if declared and declared[0].isdigit() else 0

@@ -117,5 +117,8 @@ class Spool:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         for sink in self._sinks:
             sink.discard()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,10 +24,11 @@ from soapsvc.judge import Judge, Judged
 from soapsvc.records import Arrival, Conformance
 from soapsvc.settings import OwnSettings
 from soapsvc.shipped import SAMPLES, WSDL_FILE
-from soapsvc.spool import Spool
+from soapsvc.spool import Content, Spool
 from soapsvc.wire.envelope_reader import Limits, read_envelope
 from soapsvc.wire.http_messages import RequestHead
-from soapsvc.wire.plain_envelope import PLAIN_BYTES, read_plain
+from soapsvc.wire.markup import Markup
+from soapsvc.wire.plain_envelope import PLAIN_BYTES, PlainBody, read_plain
 from tests.pushing import envelope
 from tests.wire import messages
 
@@ -54,11 +57,11 @@ def like(tree: etree._Element) -> list[Any]:
 
 def held(body: bytes, limits: Limits = LIMITS, codec: str | None = "utf-8") -> bool:
     """Whether the body is plain; what is plain is held against what the long way reads."""
-    plain = read_plain(body, limits=limits, document_names=NAMES)
+    plain = read_plain(PlainBody.of(body), Markup.of(body), limits=limits, document_names=NAMES)
     if plain is None:
         return False
     with tempfile.TemporaryDirectory() as folder, Spool(Path(folder)) as spool:
-        read = read_envelope(io.BytesIO(body), codec=codec, limits=limits, document_names=NAMES, spool=spool)
+        read = read_envelope(Content.of(body), codec=codec, limits=limits, document_names=NAMES, spool=spool)
         assert read.root is not None
         assert plain.root is not None
         assert read.deviations == plain.deviations == ()
@@ -75,9 +78,9 @@ def held(body: bytes, limits: Limits = LIMITS, codec: str | None = "utf-8") -> b
 
 
 @st.composite
-def spoiled(draw: st.DrawFn) -> bytes:
+def spoiled(draw: st.DrawFn, seeds: Sequence[bytes] = SEEDS) -> bytes:
     """A message with something odd put into it, cut out of it or said twice, at a place where markup is likely."""
-    body = draw(st.sampled_from(SEEDS))
+    body = draw(st.sampled_from(seeds))
     for _ in range(draw(st.integers(1, 3))):
         places = [found.start() for found in re.finditer(rb"[<>=\"/ ]", body[:4000])] + [0, len(body)]
         at = draw(st.sampled_from(places)) + draw(st.integers(0, 1))
@@ -144,7 +147,7 @@ def judging(request: pytest.FixtureRequest) -> Iterator[Any]:
         with pytest.MonkeyPatch.context() as patched, Spool(folder) as spool:
             if not plain:
                 patched.setattr(Judge, "_read_at_once", lambda *_: None)
-            return one.judge(head, io.BytesIO(body), lambda: ARRIVAL, spool)
+            return told(one.judge_stream(head, io.BytesIO(body), ARRIVAL, spool))
 
     return judged
 
@@ -153,6 +156,66 @@ def judging(request: pytest.FixtureRequest) -> Iterator[Any]:
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_push_verdict_and_fingerprint_are_those_of_the_long_way(judging: Any, tmp_path: Path, body: bytes) -> None:
     assert judging(body, tmp_path, plain=True) == judging(body, tmp_path, plain=False)
+
+
+# A large message, whose long texts were taken out -------------------------------------------------------------------
+
+REPORT = base64.encodebytes(b"address,status\n" + b"a@example.net,delivered\n" * 6000)
+
+
+def larger(message: bytes) -> bytes:
+    """The same with a larger document."""
+    return re.sub(rb'(<DocData format="base64">)[^<]*', rb"\1" + REPORT, message, count=1)
+
+
+LARGER = [
+    *map(larger, SEEDS),
+    envelope().replace(b"</Property>", REPORT + b"</Property>", 1),
+    envelope().replace(b"</SubmitId>", REPORT + b"</SubmitId>", 1),
+    envelope().replace(b"</soapenv:Body>", b"<x:DocData xmlns:x='urn:x'>" + REPORT + b"</x:DocData></soapenv:Body>"),
+]
+
+
+def told(one: Judged) -> Judged:
+    """The same without where the bytes lie."""
+
+    def anywhere(content: Content) -> Content:
+        with content.open() as stream:
+            return Content.of(stream.read())
+
+    assert one.raw == anywhere(one.raw) or one.raw.path or one.accepted, "what is refused lies in one piece"
+    push = one.push
+    if push is not None:
+        documents = tuple(replace(document, content=anywhere(document.content)) for document in push.documents)
+        push = replace(push, raw=anywhere(push.raw), documents=documents)
+    return replace(one, raw=anywhere(one.raw), push=push)
+
+
+@pytest.mark.parametrize("body", LARGER, ids=range(len(LARGER)))
+def test_a_large_message_is_judged_as_if_nothing_had_been_taken_out(judging: Any, tmp_path: Path, body: bytes) -> None:
+    for _ in range(4):  # seen, learned, known
+        assert judging(body, tmp_path, plain=True) == judging(body, tmp_path, plain=False)
+
+
+@given(body=spoiled(LARGER))
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_spoiled_large_message_is_judged_as_if_nothing_had_been_taken_out(
+    judging: Any, tmp_path: Path, body: bytes
+) -> None:
+    assert judging(body, tmp_path, plain=True) == judging(body, tmp_path, plain=False)
+
+
+def test_of_a_large_sample_nothing_is_parsed_but_what_is_left_of_it(
+    judging: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("it is read the long way")
+
+    monkeypatch.setattr(judge, "read_envelope", never)
+    for name in PLAIN[:4]:
+        body = larger((SAMPLES / f"{name}.xml").read_bytes())
+        assert len(body) > PLAIN_BYTES
+        assert judging(body, tmp_path, plain=True).push is not None
 
 
 # A markup that has been seen before ---------------------------------------------------------------------------------
@@ -188,9 +251,9 @@ def test_a_message_of_known_markup_is_judged_as_if_it_were_new(
 def test_the_markup_of_a_sample_is_known_from_the_third_message_on(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     body = (SAMPLES / f"{name}.xml").read_bytes()
     one = Judge(OwnSettings(), WsdlDocument.load(WSDL_FILE))
-    first = [one._read_at_once(body, ARRIVAL) for _ in range(2)]
+    first = [one._read_at_once(PlainBody.of(body), ARRIVAL) for _ in range(2)]
     monkeypatch.setattr(judge, "read_plain", lambda *_, **__: None)
-    assert [one._read_at_once(body, ARRIVAL)] * 2 == first
+    assert [one._read_at_once(PlainBody.of(body), ARRIVAL)] * 2 == first
     assert first[0] is not None
 
 
@@ -198,7 +261,7 @@ def test_a_markup_whose_texts_decide_more_is_never_known() -> None:
     one = Judge(OwnSettings(), WsdlDocument.load(WSDL_FILE))
     body = (SAMPLES / "sampleTextFormat.xml").read_bytes()  # its document is text, which stays in the tree
     for _ in range(3):
-        assert one._read_at_once(body, ARRIVAL) is not None
+        assert one._read_at_once(PlainBody.of(body), ARRIVAL) is not None
     assert not any(one._known._known.values())
 
 
@@ -207,5 +270,5 @@ def test_a_thousand_markups_are_not_all_kept() -> None:
     for n in range(200):
         body = envelope().replace(b"Envelope ", b"Envelope " + b" " * n, 1)
         for _ in range(2):
-            one._read_at_once(body, ARRIVAL)
+            one._read_at_once(PlainBody.of(body), ARRIVAL)
     assert len(one._known._known) == MARKUPS_KEPT

@@ -29,7 +29,7 @@ from soapsvc.errors import HttpRefused, NoSuchPush
 from soapsvc.namespaces import SOAP11_ENVELOPE, WSDL11, XML_SCHEMA, qname
 from soapsvc.settings import Settings
 from soapsvc.spool import Spool
-from soapsvc.wire.envelope_reader import Envelope, Limits, read_envelope
+from soapsvc.wire.envelope_reader import Envelope, Limits, read_envelope, read_raw
 from soapsvc.wire.http_gate import PUSH_PATH, HttpGate
 from soapsvc.wire.http_messages import RequestHead
 from soapsvc.wire.soap_rules import BODY, HEADER, check_soap
@@ -145,7 +145,7 @@ class Traffic:
             for push in self._pushes:
                 with suppress(NoSuchPush), Spool(Path(folder)) as spool, push.open() as stream:
                     envelope = read_envelope(
-                        stream, codec=self._codec(push.content_type), limits=self._limits,
+                        read_raw(stream, spool), codec=self._codec(push.content_type), limits=self._limits,
                         document_names=wsdl.document_names, spool=spool,
                     )  # fmt: skip
                     _observe(seen, push.id, envelope, wsdl, check, usage)

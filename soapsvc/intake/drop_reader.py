@@ -50,7 +50,7 @@ class DropReader:
         arrival = _in_form(arrival, DropForm.ENVELOPE, (("Content-Type", str(sent_as)),))
         head = RequestHead("POST", PUSH_PATH, "", arrival.http_headers)
         with raw.open() as body:
-            return without_http_notes(self._judge.judge(head, body, lambda: arrival, spool))
+            return without_http_notes(self._judge.judge_stream(head, body, arrival, spool))
 
     def envelope_beside(
         self, raw: Content, side: Content | None, arrival: Arrival, spool: Spool

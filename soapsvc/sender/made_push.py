@@ -101,7 +101,7 @@ class PushMaker:
         limits = Limits.from_settings(OwnSettings(**_NO_SETTINGS))
         with Spool(Path(tempfile.gettempdir())) as spool:
             read = read_envelope(
-                io.BytesIO(envelope),
+                Content.of(envelope),
                 codec=None,
                 limits=limits,
                 document_names=self._wsdl.document_names,

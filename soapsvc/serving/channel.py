@@ -60,7 +60,9 @@ class JudgingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no type
     _lingers_until = 0.0  # 0: not lingering
 
     def __init__(self, server: Any, sock: socket.socket, addr: Any, adj: Any, map: Any = None):
-        self.parser_class = partial(JudgingParser, peer=addr[:2], before_body=server.before_body, told=server.told)
+        self.parser_class = partial(
+            JudgingParser, peer=addr[:2], before_body=server.before_body, body=server.body, told=server.told
+        )
         super().__init__(server, sock, addr, adj, map=map)
 
     def received(self, data: bytes) -> bool:
@@ -73,7 +75,7 @@ class JudgingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no type
                 if not super().received(data[at : at + step]):
                     return False
                 at += step
-        except OSError as cause:  # the body goes to a temporary file, and the disk does not take it
+        except OSError as cause:  # the body goes to a file, and the disk does not take it
             log.error("request not spooled", cause=str(cause), peer=self.addr[0])
             self._end_request(self.server.spool_failed())
         return True
@@ -142,6 +144,7 @@ class JudgingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no type
         if self.request is not None and not self.request.completed:
             came = self.request.header_bytes_received + self.request.body_bytes_received
             log.info("request broken off by its sender", peer=self.addr[0], bytes=came)
+            self.request.close()
         super().handle_close()
 
     def _end_request(self, answer: Answer) -> None:

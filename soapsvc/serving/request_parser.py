@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+from waitress.buffers import OverflowableBuffer
 from waitress.parser import HTTPRequestParser, ParsingError, crack_first_line, split_uri
+from waitress.receiver import FixedStreamReceiver
 
 from soapsvc.serving.chunked_body import ChunkedBody
 from soapsvc.wire.http_messages import Answer, RequestHead
+from soapsvc.wire.incoming_body import IncomingBody
 
 BeforeBody = Callable[[RequestHead], Answer | None]
+MakeBody = Callable[[], IncomingBody]
 
 _SENTENCES = {
     400: "The request is not HTTP/1.1 as RFC 9112 has it ({why}); send it with one well-formed head and body.",
@@ -61,14 +65,22 @@ class JudgingParser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no
 
     peer         address and port of the other end
     before_body  asked when the head is in; its answer ends the request there. None: nothing is asked
+    body         makes what a body is put into. None: waitress' own
     told         of each request that ends with an answer from here. None: nobody is
     """
 
     body_rcv: Any
 
-    def __init__(self, adj: Any, peer: tuple[str, int], before_body: BeforeBody | None, told: Told | None):
+    def __init__(
+        self,
+        adj: Any,
+        peer: tuple[str, int],
+        before_body: BeforeBody | None,
+        body: MakeBody | None,
+        told: Told | None,
+    ):
         super().__init__(adj)
-        self._peer, self._before_body, self._told = peer, before_body, told
+        self._peer, self._before_body, self._make_body, self._told = peer, before_body, body, told
         self._began = time.perf_counter()
         self._head = b""
 
@@ -97,6 +109,11 @@ class JudgingParser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no
             self.refuse(_plain(self.error.code, str(self.error.body)))
         return consumed
 
+    def _buffer(self) -> Any:
+        if self._make_body is not None:
+            return _Buffer(self._make_body())
+        return OverflowableBuffer(self.adj.inbuf_overflow)
+
     def parse_header(self, header_plus: bytes) -> None:
         answer = None
         if header_plus != _PLACEHOLDER:
@@ -109,13 +126,28 @@ class JudgingParser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no
         if answer is None:
             super().parse_header(header_plus)
             if self.chunked:
-                self.body_rcv = ChunkedBody(self.body_rcv.getbuf())
-            elif not self.content_length:
+                self.body_rcv = ChunkedBody(self._buffer())
+            elif self.content_length:
+                self.body_rcv = FixedStreamReceiver(self.content_length, self._buffer())
+            else:
                 self.expect_continue = False  # waitress would wait for a body after its 100 Continue
         else:
             super().parse_header(_PLACEHOLDER)  # the task that answers needs a parsed head, and this one is harmless
             self.version = "1.1"
             self.refuse(answer)
+
+
+class _Buffer:
+    """An incoming body in the shape of waitress' buffers."""
+
+    def __init__(self, body: IncomingBody):
+        self.append, self.close, self._body = body.append, body.close, body
+
+    def getfile(self) -> IncomingBody:
+        return self._body
+
+    def __len__(self) -> int:
+        return len(self._body)
 
 
 def _readable(head: bytes) -> tuple[str | None, tuple[tuple[str, str], ...]]:

@@ -17,7 +17,7 @@ from typing import Protocol
 from lxml import etree
 
 from soapsvc.records import Deviation
-from soapsvc.spool import Content, Sink, Spool
+from soapsvc.spool import Content, Spool
 from soapsvc.wire.charsets import Charsets
 from soapsvc.wire.document_text import copy_texts
 from soapsvc.wire.encoding import Encoding, UndecodableBody, decide_encoding, line_where_undecodable, utf8_pieces
@@ -112,52 +112,30 @@ class Envelope:
 
 
 def read_raw(stream: Stream, spool: Spool) -> Content:
-    """Every byte of a body that is not read as XML."""
+    """Every byte of a stream."""
     sink = spool.sink()
-    for _ in _pieces(stream, sink):
-        pass
+    while piece := stream.read(PIECE_BYTES):
+        sink.write(piece)
     return sink.finish()
 
 
 def read_envelope(
-    stream: Stream, *, codec: str | None, limits: Limits, document_names: frozenset[str], spool: Spool
+    raw: Content, *, codec: str | None, limits: Limits, document_names: frozenset[str], spool: Spool
 ) -> Envelope:
-    """Read a body to its end, whatever is wrong with it.
+    """Read a body as far as it can be read safely, whatever is wrong with it.
 
     codec           as `HttpGate.media_type` gives it; None: the Content-Type names no charset
     document_names  local names in lower case of the elements whose text is a document
-    spool           where the raw bytes and the documents go; lives as long as the Envelope is used
-    Errors          OSError from the stream and the spool
+    spool           where the documents go; lives as long as the Envelope is used
+    Errors          OSError from the spool
     """
-    raw = spool.sink()
-    pieces = _pieces(stream, raw)
     reading = _Reading(limits, document_names, spool)
-    first = next(pieces, b"")
-    encoding = decide_encoding(first, codec, Charsets(limits.extra_charsets))
-    try:
+    with raw.open() as stream:
+        pieces = iter(lambda: stream.read(PIECE_BYTES), b"")
+        first = next(pieces, b"")
+        encoding = decide_encoding(first, codec, Charsets(limits.extra_charsets))
         reading.read(chain((first,) if first else (), pieces), encoding)
-    finally:
-        for _ in pieces:  # what is not read as XML any more is kept all the same
-            pass
-    return reading.envelope(raw.finish())
-
-
-def _pieces(stream: Stream, raw: Sink) -> Iterator[bytes]:
-    """The stream in full pieces, each copied to the raw content first."""
-    gathered: list[bytes] = []
-    size = 0
-    while piece := stream.read(PIECE_BYTES - size):
-        gathered.append(piece)
-        size += len(piece)
-        if size == PIECE_BYTES:
-            whole = b"".join(gathered)
-            raw.write(whole)
-            yield whole
-            gathered, size = [], 0
-    if gathered:
-        whole = b"".join(gathered)
-        raw.write(whole)
-        yield whole
+    return reading.envelope(raw)
 
 
 class _Reading:

@@ -12,9 +12,7 @@ import binascii
 import hashlib
 import re
 from collections.abc import Iterator
-from itertools import chain
 from math import lcm
-from typing import BinaryIO
 
 import pybase64
 
@@ -25,13 +23,11 @@ from soapsvc.skeleton import (
     CutContent,
     Place,
     Skeleton,
-    opened,
     rebuild,
     written,
 )
 from soapsvc.spool import Content, Sink, Spool
 from soapsvc.wire.base64_reader import WHITE_SPACE, decoded_characters
-from soapsvc.wire.envelope_reader import PIECE_BYTES, Stream
 from soapsvc.wire.plain_envelope import PlainBody
 
 LONG_CHARS = 16 * 1024  # a shorter text stays where it is
@@ -41,22 +37,12 @@ _HELD_BACK_BYTES = 128  # of a text, until it has ended: its last group may be p
 _LINE_END = re.compile(rb"[ \t\r\n]+")
 
 
-def cut_long_texts(stream: Stream, spool: Spool, most: int) -> tuple[PlainBody | None, BinaryIO]:
-    """The body cut, None where it cannot be; and a stream of all of it, from its first byte on.
+class LongTextCutter:
+    """Takes a body piece by piece, until it cannot be cut.
 
     most    long texts
-    Errors  OSError from the stream and the spool
+    Errors  OSError from the spool
     """
-    cutter = _Cutter(spool, most)
-    while piece := stream.read(PIECE_BYTES):
-        if not cutter.feed(piece):
-            return None, opened(chain(cutter.taken_back(), iter(lambda: stream.read(PIECE_BYTES), b"")))
-    cut = cutter.finish()
-    return cut, opened(cutter.taken_back()) if cut is None else cut.raw.open()
-
-
-class _Cutter:
-    """Takes a body piece by piece, until it cannot be cut."""
 
     def __init__(self, spool: Spool, most: int):
         self._spool, self._most = spool, most
@@ -96,8 +82,13 @@ class _Cutter:
         raw = CutContent(self._digest.hexdigest(), self._size_bytes, skeleton=self._skeleton(), texts=texts)
         return PlainBody(raw.skeleton.own, raw, self._texts)
 
+    @property
+    def has_decoded(self) -> bool:
+        """Whether anything of what was taken is no longer held as it came."""
+        return bool(self._places) or (self._long is not None and self._long.has_decoded)
+
     def taken_back(self) -> Iterator[bytes]:
-        """Every byte that was taken, as it came."""
+        """Every byte that was taken, as it came, the piece that could not be cut included."""
         texts = tuple(self._texts.values())
         yield from rebuild(self._skeleton(), lambda index: texts[index].open())
         if self._long is not None:
@@ -117,13 +108,15 @@ class _Cutter:
         self._short += said
         if len(self._short) < LONG_CHARS:
             return True
-        if len(self._places) == self._most:
-            return False
         begin = len(self._short) - len(self._short.lstrip(WHITE_SPACE))
         self._own += self._short[:begin]
-        text, self._short = self._short[begin:], bytearray()
-        self._long = _LongText(text, self._spool.sink())
-        return len(self._own) <= MAX_OWN_BYTES and self._long.feed(b"")
+        del self._short[:begin]
+        if len(self._own) > MAX_OWN_BYTES or len(self._places) == self._most:
+            return False
+        if len(self._short) < LONG_CHARS:
+            return True
+        self._long, self._short = _LongText(self._short, self._spool.sink()), bytearray()
+        return self._long.feed(b"")
 
     def _end_text(self) -> bool:
         if self._long is None:
@@ -152,10 +145,14 @@ class _LongText:
         self._held, self._sink = begin, sink
         self._taken = 0  # characters that were decoded, their line ends included
         self._width, self._line_end = _lines_of(begin)
-        self._is_regular = self._width <= MAX_WIDTH and len(self._line_end) <= MAX_LINE_END_BYTES
+        self._is_regular = len(self._line_end) <= MAX_LINE_END_BYTES
         self._size_bytes = 0
         self._step = self._width + len(self._line_end)
         self._block = lcm(4, self._width) // self._width * self._step if self._width else 4
+
+    @property
+    def has_decoded(self) -> bool:
+        return self._taken > 0
 
     def feed(self, said: bytes) -> bool:
         """Take more of it; False: it is none that can be written again."""
@@ -222,6 +219,6 @@ class _LongText:
 
 
 def _lines_of(begin: bytearray) -> tuple[int, bytes]:
-    """Width and line end by the first line; (0, b"") where there is none so far."""
-    found = _LINE_END.search(begin)
-    return (found.start(), found.group()) if found else (0, b"")
+    """Width and line end by the first line; (0, b"") where no line of such a width ends."""
+    found = _LINE_END.search(begin, 0, MAX_WIDTH + MAX_LINE_END_BYTES + 1)
+    return (found.start(), found.group()) if found and found.start() <= MAX_WIDTH else (0, b"")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +11,7 @@ from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.records import Arrival, Deviation, Push
 from soapsvc.settings import OwnSettings
 from soapsvc.shipped import WSDL_FILE
-from soapsvc.spool import Spool
+from soapsvc.spool import Content, Spool
 from soapsvc.wire.envelope_reader import Envelope, Limits, read_envelope
 
 SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
@@ -30,7 +29,7 @@ def envelope_of(message: str | bytes, document_names: frozenset[str] = frozenset
     raw = message.encode() if isinstance(message, str) else message
     spool = Spool(Path(tempfile.gettempdir()))
     limits = Limits.from_settings(OwnSettings())
-    envelope = read_envelope(io.BytesIO(raw), codec="utf-8", limits=limits, document_names=document_names, spool=spool)
+    envelope = read_envelope(Content.of(raw), codec="utf-8", limits=limits, document_names=document_names, spool=spool)
     assert envelope.root is not None, envelope.deviations
     return envelope
 

@@ -82,7 +82,7 @@ class Inbox:
         head = RequestHead("POST", "/push", "", tuple(TEXT_XML.items()))
         arrival = Arrival(self.clock(), "192.0.2.7", tuple(TEXT_XML.items()))
         with Spool(self.store.spool_directory) as spool:
-            judged: Judged = judge.judge(head, io.BytesIO(envelope), lambda: arrival, spool)
+            judged: Judged = judge.judge_stream(head, io.BytesIO(envelope), arrival, spool)
             assert judged.accepted is not None
             return self.store.accept(judged.accepted, judged.verdict)
 

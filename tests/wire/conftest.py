@@ -10,7 +10,7 @@ import pytest
 
 from soapsvc.settings import OwnSettings
 from soapsvc.spool import Spool
-from soapsvc.wire.envelope_reader import Envelope, Limits, read_envelope
+from soapsvc.wire.envelope_reader import Envelope, Limits, read_envelope, read_raw
 
 Read = Callable[..., Envelope]
 LIMITS = Limits.from_settings(OwnSettings())
@@ -27,7 +27,9 @@ def read(tmp_path: Path) -> Iterator[Read]:
             limits: Limits = LIMITS,
             names: frozenset[str] = frozenset({"docdata"}),
         ) -> Envelope:
-            envelope = read_envelope(io.BytesIO(body), codec=codec, limits=limits, document_names=names, spool=spool)
+            envelope = read_envelope(
+                read_raw(io.BytesIO(body), spool), codec=codec, limits=limits, document_names=names, spool=spool
+            )
             with envelope.raw.open() as raw:
                 assert raw.read() == body
             return envelope

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,7 @@ from soapsvc.errors import HttpRefused
 from soapsvc.namespaces import SOAP11_ENVELOPE, SOAP12_ENVELOPE
 from soapsvc.records import Deviation
 from soapsvc.settings import OwnSettings
-from soapsvc.spool import Spool
+from soapsvc.spool import Content, Spool
 from soapsvc.wire.envelope_reader import Limits, read_envelope
 from soapsvc.wire.http_gate import HttpGate
 from soapsvc.wire.http_messages import RequestHead
@@ -81,7 +80,7 @@ def judged(message: Message, folder: Path) -> tuple[Deviation, ...]:
         return (Deviation(refused.rule, refused.where, None, refused.found, refused.wanted),)
     with Spool(folder) as spool:
         envelope = read_envelope(
-            io.BytesIO(message.body),
+            Content.of(message.body),
             codec=media_type.codec,
             limits=Limits.from_settings(settings),
             document_names=DOCUMENT_NAMES,

@@ -82,9 +82,9 @@ import re, sys
 from pathlib import Path
 from soapsvc.settings import OwnSettings
 from soapsvc.spool import Spool
-from soapsvc.wire.envelope_reader import Limits, read_envelope
+from soapsvc.wire.envelope_reader import Limits, read_envelope, read_raw
 with Spool(Path(sys.argv[1]).parent) as spool, open(sys.argv[1], "rb") as body:
-    envelope = read_envelope(body, codec=None, limits=Limits.from_settings(OwnSettings()),
+    envelope = read_envelope(read_raw(body, spool), codec=None, limits=Limits.from_settings(OwnSettings()),
                              document_names=frozenset({"docdata"}), spool=spool)
 assert envelope.root is None
 print(re.search("VmHWM:.*?([0-9]+) kB", Path("/proc/self/status").read_text())[1])
@@ -107,7 +107,10 @@ def test_the_lines_of_a_small_message_are_found_by_reading_it_once(monkeypatch: 
     monkeypatch.setattr(plain_envelope, "index_lines", counted)
     body = b"<a>\n" + b"<b/>\n" * 1000 + b"</a>"
     envelope = plain_envelope.read_plain(
-        body, limits=Limits.from_settings(OwnSettings()), document_names=frozenset({"DocData"})
+        plain_envelope.PlainBody.of(body),
+        None,
+        limits=Limits.from_settings(OwnSettings()),
+        document_names=frozenset({"DocData"}),
     )
     assert envelope is not None
     assert [envelope.line(element) for element in envelope.elements] == [1, *range(2, 1002)]

@@ -17,7 +17,7 @@ from lxml import etree
 
 from soapsvc.records import Deviation
 from soapsvc.rules import RULES
-from soapsvc.spool import INLINE_BYTES, INLINE_BYTES_OF_ALL, Spool
+from soapsvc.spool import INLINE_BYTES, INLINE_BYTES_OF_ALL, Content, Spool
 from soapsvc.wire.envelope_reader import read_envelope, read_raw
 from soapsvc.wire.soap_rules import check_soap
 from tests.wire.conftest import LIMITS, Read, rules_of
@@ -276,8 +276,13 @@ def test_a_stream_that_gives_little_at_a_time_is_read_to_its_end(tmp_path: Path)
             return super().read(min(size or 0, 7))
 
     with Spool(tmp_path) as spool:
-        stream = Dripping(GOOD.encode())
-        envelope = read_envelope(stream, codec=None, limits=LIMITS, document_names=DOCUMENT_NAMES, spool=spool)
+        envelope = read_envelope(
+            read_raw(Dripping(GOOD.encode()), spool),
+            codec=None,
+            limits=LIMITS,
+            document_names=DOCUMENT_NAMES,
+            spool=spool,
+        )
         assert envelope.raw.inline == GOOD.encode()
         assert envelope.deviations == ()
         assert read_raw(Dripping(b"x" * 300_000), spool).size_bytes == 300_000
@@ -291,12 +296,11 @@ def test_a_full_disk_while_a_document_is_written_is_an_oserror_and_not_a_deviati
 
     body = b"<a><DocData>" + b"QUJD" * INLINE_BYTES + b"</DocData></a>"
     with Spool(tmp_path) as spool:
-        sink = spool.sink
-        sinks = [sink(), sink()]
-        monkeypatch.setattr(sinks[1], "write", no_room)  # the second sink is the document's
-        monkeypatch.setattr(spool, "sink", lambda: sinks.pop(0))
+        sink = spool.sink()
+        monkeypatch.setattr(sink, "write", no_room)
+        monkeypatch.setattr(spool, "sink", lambda: sink)
         with pytest.raises(OSError, match="No space left"):
-            read_envelope(io.BytesIO(body), codec="utf-8", limits=LIMITS, document_names=DOCUMENT_NAMES, spool=spool)
+            read_envelope(Content.of(body), codec="utf-8", limits=LIMITS, document_names=DOCUMENT_NAMES, spool=spool)
 
 
 def test_memory_does_not_grow_with_the_document(tmp_path: Path) -> None:
@@ -306,7 +310,7 @@ import base64, re, sys
 from pathlib import Path
 from soapsvc.settings import OwnSettings
 from soapsvc.spool import Spool
-from soapsvc.wire.envelope_reader import Limits, read_envelope
+from soapsvc.wire.envelope_reader import Limits, read_envelope, read_raw
 class Made:
     def __init__(self, lines):
         self.parts = iter([b"<a><DocData>", *[LINES] * lines, b"</DocData></a>"]); self.held = b""
@@ -318,7 +322,7 @@ class Made:
 LINES = base64.encodebytes(bytes(range(256)) * 57)
 def peak(lines):
     with Spool(Path(sys.argv[1])) as spool:
-        envelope = read_envelope(Made(lines), codec=None, limits=Limits.from_settings(OwnSettings()),
+        envelope = read_envelope(read_raw(Made(lines), spool), codec=None, limits=Limits.from_settings(OwnSettings()),
                                  document_names=frozenset({"docdata"}), spool=spool)
         assert envelope.documents[0].content.size_bytes == lines * 256 * 57
         assert envelope.line(envelope.root[0]) == 1
