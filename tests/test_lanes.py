@@ -165,7 +165,7 @@ REPORT = base64.encodebytes(b"address,status\n" + b"a@example.net,delivered\n" *
 
 def larger(message: bytes) -> bytes:
     """The same with a larger document."""
-    return re.sub(rb'(<DocData format="base64">)[^<]*', rb"\1" + REPORT, message, count=1)
+    return re.sub(rb"(<(?:\w+:)?DocData[^>]*>)[^<]*", rb"\1" + REPORT, message, count=1)
 
 
 LARGER = [
