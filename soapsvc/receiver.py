@@ -23,7 +23,7 @@ from soapsvc.spool import Spool
 from soapsvc.wire.envelope_reader import Stream
 from soapsvc.wire.fault import XML_HEADERS, answer_for, fault_answer, server_fault
 from soapsvc.wire.http_gate import HttpGate, recorded_headers
-from soapsvc.wire.http_messages import Answer, RequestHead
+from soapsvc.wire.http_messages import AdmittedRequest, Answer, RequestHead
 from soapsvc.wire.incoming_body import IncomingBody
 
 if TYPE_CHECKING:
@@ -53,21 +53,24 @@ class Receiver:
         self._served_wsdl = wsdl.served(settings.public_url or f"http://{settings.listen}/push")
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        head = _request_head(environ)
-        answer = self._answer(head, environ["wsgi.input"])
+        stream = environ["wsgi.input"]
+        admitted = stream.admitted if isinstance(stream, IncomingBody) else None
+        head = _request_head(environ) if admitted is None else admitted.head
+        answer = self._answer(head, stream, admitted)
         reason = HTTPStatus(answer.status).phrase
         http_headers = [*answer.http_headers, ("Content-Length", str(len(answer.body)))]
         start_response(f"{answer.status} {reason}", http_headers)
         return [] if head.method == "HEAD" else [answer.body]
 
-    def before_body(self, head: RequestHead) -> Answer | None:
-        """The answer to a request whose body need not be read; None: read it.
+    def before_body(self, head: RequestHead) -> Answer | IncomingBody:
+        """The answer to a request whose body need not be read, or what its body is to be put into: that is what the
+        application then reads.
 
-        A server that can asks this when the head is in. The application judges the head again when the body has come,
-        for servers that cannot.
+        A server that can asks this when the head is in. Of one that cannot, the application judges the head when the
+        body has come.
         """
         try:
-            self._gate.admit(head)
+            source_ip = self._gate.admit(head)
             self._look_at_free_space(head)
         except HttpRefused as refused:
             return self._refused(refused, head)
@@ -77,19 +80,16 @@ class Receiver:
         except Exception:
             log.exception("push failed", peer=head.peer)
             return self._server_fault(INTERNAL)
-        return None
-
-    def incoming_body(self) -> IncomingBody:
-        """Where a server that can puts the body of a request while it comes in; it is what the application reads."""
-        return IncomingBody(Spool(self._store.spool_directory), self._settings.max_documents)
+        spool = Spool(self._store.spool_directory)
+        return IncomingBody(spool, self._settings.max_documents, AdmittedRequest(head, source_ip))
 
     def spool_failed(self) -> Answer:
         """The answer when the server could not write a request's body to disk."""
         return self._server_fault(STORE_FULL)
 
-    def _answer(self, head: RequestHead, body: Stream) -> Answer:
+    def _answer(self, head: RequestHead, body: Stream, admitted: AdmittedRequest | None) -> Answer:
         try:
-            source_ip = self._gate.admit(head)
+            source_ip = self._gate.admit(head) if admitted is None else admitted.source_ip
             if head.method != "POST":
                 return self._file(head)
             return self._take(head, source_ip, body)

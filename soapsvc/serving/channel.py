@@ -60,9 +60,7 @@ class JudgingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no type
     _lingers_until = 0.0  # 0: not lingering
 
     def __init__(self, server: Any, sock: socket.socket, addr: Any, adj: Any, map: Any = None):
-        self.parser_class = partial(
-            JudgingParser, peer=addr[:2], before_body=server.before_body, body=server.body, told=server.told
-        )
+        self.parser_class = partial(JudgingParser, peer=addr[:2], before_body=server.before_body, told=server.told)
         super().__init__(server, sock, addr, adj, map=map)
 
     def received(self, data: bytes) -> bool:

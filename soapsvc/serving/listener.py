@@ -14,7 +14,7 @@ from waitress.server import TcpWSGIServer
 
 from soapsvc.errors import SettingsError
 from soapsvc.serving.channel import JudgingChannel
-from soapsvc.serving.request_parser import BeforeBody, MakeBody, Told
+from soapsvc.serving.request_parser import BeforeBody, Told
 from soapsvc.settings import Settings, host_and_port
 from soapsvc.wire.http_messages import Answer
 
@@ -31,8 +31,7 @@ DISK_FULL = Answer(503, (("Content-Type", "text/plain; charset=utf-8"),), b"The 
 class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
     """Serves one WSGI application on one socket until stop().
 
-    before_body   judges a request by its head; None: nobody does
-    body          makes what the body of a request is put into; None: it is held, or put into a temporary file, as it is
+    before_body   judges a request by its head: the answer, or what the body is put into; None: nobody does
     told          of each request that the application does not see; None: nobody is
     spool_failed  the answer when a body could not be written to disk
     """
@@ -47,11 +46,10 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         *,
         threads: int,
         before_body: BeforeBody | None = None,
-        body: MakeBody | None = None,
         told: Told | None = None,
         spool_failed: Callable[[], Answer] = lambda: DISK_FULL,
     ):
-        self.before_body, self.body, self.told, self.spool_failed = before_body, body, told, spool_failed
+        self.before_body, self.told, self.spool_failed = before_body, told, spool_failed
         self.request_seconds = settings.request_seconds
         self.min_bytes_per_second = settings.min_bytes_per_second
         self._shutdown_seconds = settings.shutdown_seconds

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from waitress.buffers import OverflowableBuffer
 from waitress.parser import HTTPRequestParser, ParsingError, crack_first_line, split_uri
 from waitress.receiver import FixedStreamReceiver
 
@@ -17,8 +16,7 @@ from soapsvc.serving.chunked_body import ChunkedBody
 from soapsvc.wire.http_messages import Answer, RequestHead
 from soapsvc.wire.incoming_body import IncomingBody
 
-BeforeBody = Callable[[RequestHead], Answer | None]
-MakeBody = Callable[[], IncomingBody]
+BeforeBody = Callable[[RequestHead], Answer | IncomingBody]
 
 _SENTENCES = {
     400: "The request is not HTTP/1.1 as RFC 9112 has it ({why}); send it with one well-formed head and body.",
@@ -64,8 +62,8 @@ class JudgingParser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no
     """One request as it comes in.
 
     peer         address and port of the other end
-    before_body  asked when the head is in; its answer ends the request there. None: nothing is asked
-    body         makes what a body is put into. None: waitress' own
+    before_body  asked when the head is in: an answer ends the request there, else it is what the body is put into.
+                 None: nobody is asked, and it is waitress' own buffer
     told         of each request that ends with an answer from here. None: nobody is
     """
 
@@ -76,11 +74,10 @@ class JudgingParser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no
         adj: Any,
         peer: tuple[str, int],
         before_body: BeforeBody | None,
-        body: MakeBody | None,
         told: Told | None,
     ):
         super().__init__(adj)
-        self._peer, self._before_body, self._make_body, self._told = peer, before_body, body, told
+        self._peer, self._before_body, self._told = peer, before_body, told
         self._began = time.perf_counter()
         self._head = b""
 
@@ -109,32 +106,30 @@ class JudgingParser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no
             self.refuse(_plain(self.error.code, str(self.error.body)))
         return consumed
 
-    def _buffer(self) -> Any:
-        if self._make_body is not None:
-            return _Buffer(self._make_body())
-        return OverflowableBuffer(self.adj.inbuf_overflow)
-
     def parse_header(self, header_plus: bytes) -> None:
-        answer = None
+        buffer: Any = None
         if header_plus != _PLACEHOLDER:
             self._head = header_plus
             head = _request_head(header_plus, self._peer[0])
-            answer = self._before_body(head) if self._before_body is not None else None
-            if answer is not None and head.method == "HEAD":
-                length = ("Content-Length", str(len(answer.body)))
-                answer = Answer(answer.status, (*answer.http_headers, length), b"")
-        if answer is None:
-            super().parse_header(header_plus)
-            if self.chunked:
-                self.body_rcv = ChunkedBody(self._buffer())
-            elif self.content_length:
-                self.body_rcv = FixedStreamReceiver(self.content_length, self._buffer())
-            else:
-                self.expect_continue = False  # waitress would wait for a body after its 100 Continue
-        else:
-            super().parse_header(_PLACEHOLDER)  # the task that answers needs a parsed head, and this one is harmless
-            self.version = "1.1"
-            self.refuse(answer)
+            admitted = self._before_body(head) if self._before_body is not None else None
+            if isinstance(admitted, IncomingBody):
+                buffer = _Buffer(admitted)
+            elif admitted is not None:
+                super().parse_header(_PLACEHOLDER)  # the task that answers needs a parsed head: this one is harmless
+                self.version = "1.1"
+                self.refuse(_without_body(admitted) if head.method == "HEAD" else admitted)
+                return
+        super().parse_header(header_plus)
+        if self.body_rcv is None:
+            self.expect_continue = False  # waitress would wait for a body after its 100 Continue
+            return
+        if buffer is None:
+            buffer = self.body_rcv.getbuf()
+        self.body_rcv = ChunkedBody(buffer) if self.chunked else FixedStreamReceiver(self.content_length, buffer)
+
+
+def _without_body(answer: Answer) -> Answer:
+    return Answer(answer.status, (*answer.http_headers, ("Content-Length", str(len(answer.body)))), b"")
 
 
 class _Buffer:

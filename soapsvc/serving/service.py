@@ -145,7 +145,6 @@ class _Rooms:
             self._settings,
             threads=self._settings.threads,
             before_body=receiver.before_body,
-            body=receiver.incoming_body,
             told=told,
             spool_failed=receiver.spool_failed,
         )

@@ -35,6 +35,17 @@ class RequestHead:
 
 
 @dataclass(frozen=True, slots=True)
+class AdmittedRequest:
+    """A request that may come in.
+
+    source_ip  of the sender, whoever stands between
+    """
+
+    head: RequestHead
+    source_ip: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """An HTTP answer, whole.
 

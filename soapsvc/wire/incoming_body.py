@@ -12,6 +12,7 @@ from typing import BinaryIO
 from soapsvc.skeleton import CutContent
 from soapsvc.spool import Content, Sink, Spool
 from soapsvc.wire.envelope_reader import PIECE_BYTES, Stream
+from soapsvc.wire.http_messages import AdmittedRequest
 from soapsvc.wire.long_texts import LongTextCutter
 from soapsvc.wire.plain_envelope import PLAIN_BYTES, PlainBody
 
@@ -21,12 +22,13 @@ class IncomingBody:
 
     spool           where its files lie, and may lie what is made of it; closed with it
     document_limit  how many long texts are taken out at most
+    admitted        the request that it is the body of, when that was let in by its head; None: nobody has asked
 
     Errors  OSError from append(), plain and raw when the spool cannot be written
     """
 
-    def __init__(self, spool: Spool, document_limit: int):
-        self.spool, self._document_limit = spool, document_limit
+    def __init__(self, spool: Spool, document_limit: int, admitted: AdmittedRequest | None = None):
+        self.spool, self.admitted, self._document_limit = spool, admitted, document_limit
         self._small: bytearray | None = bytearray()
         self._cutter: LongTextCutter | None = None
         self._uncut: Sink | None = None  # what came after the piece that could not be cut
