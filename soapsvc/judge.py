@@ -62,7 +62,7 @@ class Judge:
         self._settings, self._wsdl = settings, wsdl
         self._gate = HttpGate(settings, (operation.soap_action for operation in wsdl.operations))
         self._limits = Limits.from_settings(settings)
-        self._schema_check = SchemaCheck(wsdl)
+        self._schema_check = SchemaCheck(wsdl, explained_at_once=False)
         self._known = KnownMarkups(wsdl)
         self._understood = frozenset(block for operation in wsdl.operations for block in operation.header_blocks)
 

@@ -8,18 +8,20 @@ from contextlib import contextmanager, suppress
 from copy import deepcopy
 from functools import cached_property
 from pathlib import Path
-from threading import Semaphore
+from threading import Lock, Semaphore
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import Element
 
-import xmlschema
 from lxml import etree
 
 from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.contract.xml_files import line_of
 from soapsvc.errors import ContractError
 from soapsvc.namespaces import SOAP11_ENVELOPE, XML, XML_SCHEMA, qname
+
+if TYPE_CHECKING:
+    import xmlschema
 
 _DRIVER = "soapsvc:schema/"  # no scheme that anything could fetch
 _PROBE = "soapsvc.probe"
@@ -57,12 +59,13 @@ _XML_SCHEMA = f"""
 class CompiledSchema:
     """All schemas of a WSDL as one.
 
-    components  as xmlschema sees them, with every namespace in `maps`; read by any number of threads, so it is complete
-                before the first of them comes
-    Errors  ContractError from the constructor: libxml2 finds a fault in the schemas
+    explained_at_once  False: what explains is read when it is wanted, which takes a moment then, and 13 MiB
+
+    Errors  ContractError from the constructor: libxml2 finds a fault in the schemas; and from there or `components`:
+            what explains cannot be read
     """
 
-    def __init__(self, wsdl: WsdlDocument):
+    def __init__(self, wsdl: WsdlDocument, *, explained_at_once: bool = True):
         self._wsdl = wsdl
         self._originals: dict[etree._Element, etree._Element] = {}
         self._sources: dict[Element, etree._Element | None] = {}
@@ -72,7 +75,18 @@ class CompiledSchema:
         self._idle.put(self._compile())  # what does not compile is said at start-up
         self._making = monotonic() - began
         self._further = Semaphore(AT_ONCE - 1)
-        self.components = self._read_components()
+        self._components: xmlschema.XMLSchema10 | None = None
+        self._reading = Lock()
+        if explained_at_once:
+            _ = self.components
+
+    @property
+    def components(self) -> xmlschema.XMLSchema10:
+        """As xmlschema sees them, with every namespace in `maps`; any number of threads may look at them."""
+        with self._reading:
+            if self._components is None:
+                self._components = self._read_components()
+            return self._components
 
     @contextmanager
     def deciding(self) -> Iterator[etree.XMLSchema]:
@@ -96,6 +110,8 @@ class CompiledSchema:
         return self._idle.get()
 
     def _read_components(self) -> xmlschema.XMLSchema10:
+        import xmlschema  # here, for a receiver whose pushes do not deviate never needs it
+
         copies = list(self._copies.values())
         texts = [etree.tostring(copy, encoding="unicode") for copy in copies]
         options: dict[str, Any] = {"validation": "lax", "build": False, "allow": "none", "use_fallback": False}

@@ -23,7 +23,9 @@ class FaultDetails:
     """
 
     def __init__(self, wsdl: WsdlDocument):
-        self._wsdl, self._compiled = wsdl, CompiledSchema(wsdl) if any(o.faults for o in wsdl.operations) else None
+        has_faults = any(operation.faults for operation in wsdl.operations)
+        self._wsdl = wsdl
+        self._compiled = CompiledSchema(wsdl, explained_at_once=False) if has_faults else None
 
     def entry(self, root: str, rule: str, sentence: str) -> bytes:
         """The declared entry as XML; b"" where the operation declares none that fits.

@@ -48,7 +48,7 @@ class PushService:
 
     def __init__(self, wsdl: WsdlDocument, accept: Accept):
         self._wsdl, self._accept = wsdl, accept
-        self._check = SchemaCheck(wsdl)
+        self._check = SchemaCheck(wsdl, explained_at_once=False)
         self._any_submit_id = _is_any_text("submitid", wsdl)
         self._operations = {operation.input_element: operation for operation in reversed(wsdl.operations)}
         self._methods: dict[tuple[str, str], _Method] = {}

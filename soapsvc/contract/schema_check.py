@@ -7,20 +7,23 @@ one that does not is told from xmlschema's components, all of it and not the fir
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from lxml import etree
 
 from soapsvc.contract.compiled_schema import CompiledSchema
+from soapsvc.contract.finding import CONTENT_RULES, XSI_NIL, Finding, cut, shown
 from soapsvc.contract.marks import best_mark, body_binding, header_binding, schema_of
 from soapsvc.contract.message_parts import child, children, text_of
-from soapsvc.contract.schema_findings import CONTENT_RULES, XSI_NIL, ElementWalk, Finding
 from soapsvc.contract.secret_elements import MASK, holds_credential
-from soapsvc.contract.value_check import cut, shown
 from soapsvc.contract.wsdl_document import Operation, WsdlDocument
 from soapsvc.errors import SoapsvcError
 from soapsvc.namespaces import SOAP11_ENVELOPE, XML, qname
 from soapsvc.records import Deviation
 from soapsvc.wire.envelope_reader import Envelope
+
+if TYPE_CHECKING:
+    from soapsvc.contract.schema_findings import ElementWalk
 
 _SOAP_ATTRIBUTES = tuple(qname(SOAP11_ENVELOPE, name) for name in ("actor", "mustUnderstand", "encodingStyle"))
 _NIL = ("true", "1")
@@ -33,12 +36,12 @@ class AnswerDeviates(SoapsvcError):
 class SchemaCheck:
     """Holds the header blocks and the child of Body against their declarations.
 
-    Errors  ContractError from the constructor: the schemas of the WSDL do not compile
+    explained_at_once, Errors  those of CompiledSchema
     """
 
-    def __init__(self, wsdl: WsdlDocument):
+    def __init__(self, wsdl: WsdlDocument, *, explained_at_once: bool = True):
         self._wsdl = wsdl
-        self._schema = CompiledSchema(wsdl)
+        self._schema = CompiledSchema(wsdl, explained_at_once=explained_at_once)
         self._by_input = {operation.input_element: operation for operation in reversed(wsdl.operations)}
 
     def check(self, envelope: Envelope) -> tuple[Deviation, ...]:
@@ -132,6 +135,8 @@ class SchemaCheck:
         payload: etree._Element | None,
         operation: Operation,
     ) -> list[Finding]:
+        from soapsvc.contract.schema_findings import ElementWalk  # xmlschema comes with it (CompiledSchema.components)
+
         root = envelope.root
         assert root is not None, "looked at above"
         walk = ElementWalk(self._schema, {document.element for document in envelope.documents})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from lxml import etree
@@ -12,36 +11,15 @@ from xmlschema.validators import XsdAnyElement, XsdElement, XsdGroup
 
 from soapsvc.contract.compiled_schema import CompiledSchema
 from soapsvc.contract.content_model import ContentModel, Effort, Names, Step, described, names, particles
+from soapsvc.contract.finding import XSI_NIL, XSI_TYPE, Finding, cut, shown
 from soapsvc.contract.marks import schema_of
-from soapsvc.contract.value_check import ValueTrouble, cut, found_value, shown, troubles
+from soapsvc.contract.value_check import ValueTrouble, found_value, troubles
 from soapsvc.namespaces import SOAP11_ENVELOPE, XML_SCHEMA, XML_SCHEMA_INSTANCE, qname
 
-XSI_NIL, XSI_TYPE = qname(XML_SCHEMA_INSTANCE, "nil"), qname(XML_SCHEMA_INSTANCE, "type")
 _XSI_ATTRIBUTES = frozenset(
     qname(XML_SCHEMA_INSTANCE, name) for name in ("nil", "type", "schemaLocation", "noNamespaceSchemaLocation")
 )
-CONTENT_RULES = frozenset({"XSD-004", "XSD-005", "XSD-006", "XSD-007", "XSD-008"})
-"""Rules on which children stand where."""
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One deviation from the schema.
-
-    rule        id in soapsvc.rules.RULES
-    element     that it is found at
-    attribute   Clark name where it is found at an attribute
-    found, wanted  as in a Deviation
-    components  of the WSDL that it touches
-    """
-
-    rule: str
-    element: etree._Element
-    found: str
-    wanted: str
-    components: tuple[etree._Element | None, ...] = ()
-    attribute: str | None = None
 
 
 class ElementWalk:

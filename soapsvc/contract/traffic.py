@@ -16,11 +16,11 @@ from typing import BinaryIO
 from lxml import etree
 
 from soapsvc.contract.attribute_uses import all_attributes
+from soapsvc.contract.finding import CONTENT_RULES, XSI_TYPE, Finding
 from soapsvc.contract.marks import header_binding
 from soapsvc.contract.message_parts import children, text_of
 from soapsvc.contract.schema_check import SchemaCheck
 from soapsvc.contract.schema_components import Element, SchemaSet, Type
-from soapsvc.contract.schema_findings import CONTENT_RULES, XSI_TYPE, Finding
 from soapsvc.contract.secret_elements import holds_credential
 from soapsvc.contract.wildcards import admits
 from soapsvc.contract.wsdl_components import clark

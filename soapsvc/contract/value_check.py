@@ -22,11 +22,11 @@ from xmlschema.validators import (
     XsdTotalDigitsFacet,
 )
 
+from soapsvc.contract.finding import shown
 from soapsvc.contract.secret_elements import MASK, holds_credential
 from soapsvc.contract.value_inclusion import Values, accepts
 from soapsvc.namespaces import XML_SCHEMA
 
-SHOWN_CHARS = 80
 _BINARY = frozenset({f"{{{XML_SCHEMA}}}base64Binary", f"{{{XML_SCHEMA}}}hexBinary"})
 
 _NOT_BY_THEMSELVES = frozenset({"QName", "NOTATION", "anySimpleType", "anyAtomicType"})
@@ -129,16 +129,6 @@ def found_value(element: etree._Element, value: str, attribute: str | None, of: 
     if attribute is None and (local_name.lower() == "docdata" or (of is not None and _builtin_name(of) in _BINARY)):
         return f"{name} has {len(value)} characters"
     return f"{name} reads {shown(value)}" if value else f"{name} is empty"
-
-
-def shown(text: str) -> str:
-    """The text in quotation marks, cut."""
-    return f'"{cut(text, SHOWN_CHARS)}"'
-
-
-def cut(text: str, chars: int) -> str:
-    """At most so many characters of the text."""
-    return text if len(text) <= chars else f"{text[: chars - 1]}…"
 
 
 def _facet(facet: Any) -> str:

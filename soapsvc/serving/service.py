@@ -14,15 +14,17 @@ import time
 from contextlib import AbstractContextManager, nullcontext
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerProcess
+from multiprocessing.context import ForkProcess, ForkServerProcess
 from types import TracebackType
 from typing import Any
 
 import structlog
 
+from soapsvc.contract.compiled_schema import CompiledSchema
 from soapsvc.contract.contract_difference import contract_difference
 from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.delivery.routes import routes
+from soapsvc.errors import ContractError
 from soapsvc.inbox.exchange_log import ExchangeLog, Kept
 from soapsvc.inbox.sql_store import open_store, to_nobody
 from soapsvc.logs import configure_logs
@@ -49,9 +51,11 @@ def serve(settings: Settings) -> int:
     public = listening_socket(settings.listen, "listen")
     admin = listening_socket(settings.admin, "admin")
     settings = settings.model_copy(update={"listen": address_of(public), "admin": address_of(admin)})
+    looking = _look_at_contract(settings)
     if settings.processes == 1:
         with _Rooms(settings) as rooms, rooms.worker():
             listeners = [rooms.admin_listener(admin), rooms.public_listener(public)]
+            _hold_contract(settings, looking)
             _stop_on_signals(*listeners)
             helper = threading.Thread(target=listeners[0].run, name="admin-listener")
             helper.start()
@@ -61,7 +65,7 @@ def serve(settings: Settings) -> int:
             listeners[0].stop()
             helper.join()
         return 0
-    return _supervise(settings, public, admin)
+    return _supervise(settings, public, admin, looking)
 
 
 class RunningServer:
@@ -76,6 +80,7 @@ class RunningServer:
         admin = listening_socket(settings.admin, "admin")
         settings = settings.model_copy(update={"listen": address_of(public), "admin": address_of(admin)})
         self.public_url, self.admin_url = f"http://{settings.listen}/push", f"http://{settings.admin}/"
+        CompiledSchema(WsdlDocument.load(settings.wsdl or WSDL_FILE))
         self._rooms = _Rooms(settings)
         self._worker = self._rooms.worker()
         self._worker.__enter__()
@@ -175,6 +180,28 @@ class _Rooms:
         self.close()
 
 
+def _look_at_contract(settings: Settings) -> ForkProcess:
+    """Read what explains deviations by the contract, in a child: that it can be read is to be known at the start, and
+    a receiver whose pushes do not deviate needs neither it nor its memory. To be called before there are threads."""
+    looking = multiprocessing.get_context("fork").Process(target=_read_contract, args=(settings,), name="contract")
+    looking.start()
+    return looking
+
+
+def _read_contract(settings: Settings) -> None:
+    try:
+        CompiledSchema(WsdlDocument.load(settings.wsdl or WSDL_FILE))
+    except ContractError:
+        sys.exit(1)
+
+
+def _hold_contract(settings: Settings, looking: ForkProcess) -> None:
+    """Errors: ContractError, what the child found."""
+    looking.join()
+    if looking.exitcode:
+        CompiledSchema(WsdlDocument.load(settings.wsdl or WSDL_FILE))
+
+
 def _stop_on_signals(*listeners: Listener, numbers: tuple[int, ...] = (signal.SIGTERM, signal.SIGINT)) -> None:
     """The first signal ends the service in good order, a second one at once."""
 
@@ -202,7 +229,7 @@ def _say_ready(settings: Settings, rooms: _Rooms) -> None:
 # Several processes ---------------------------------------------------------------------------------------------------
 
 
-def _supervise(settings: Settings, public: socket.socket, admin: socket.socket) -> int:
+def _supervise(settings: Settings, public: socket.socket, admin: socket.socket, looking: ForkProcess) -> int:
     """Keep `processes` receivers on one listening socket, and serve the admin listener here.
 
     The receivers are not forked from here: this process has threads, and a fork takes along their locks. They are forks
@@ -212,6 +239,7 @@ def _supervise(settings: Settings, public: socket.socket, admin: socket.socket) 
     forkserver.ensure_running()  # before the rooms direct temporary files, its socket among them, to their spool
     with _Rooms(settings) as rooms, rooms.worker():
         listener = rooms.admin_listener(admin)
+        _hold_contract(settings, looking)
         workers = [_Worker(settings, public, number) for number in range(settings.processes)]
         stopping = threading.Event()
 
