@@ -4,7 +4,8 @@ Both inboxes are made by the store's own statements, row by row with keys and co
 transaction and without a sync. Then both are opened as a receiver opens them, and each figure is taken from the one and
 the other in turn: accepting one more push (durable), recognising a redelivery, reading the first 50 of the list, what
 the metrics ask for. The page cache of the larger one is as warm as the making of it left it; `--cold` drops it first
-(for root). Documents are small, so that the disk is enough: what is measured is the rows, not the bytes in them.
+(for root). `--folder` keeps the inboxes, and `--make` only makes them: that takes half an hour, and may be done beside
+other work. Documents are small, so that the disk is enough: what is measured is the rows, not the bytes in them.
 """
 
 from __future__ import annotations
@@ -51,20 +52,24 @@ BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pushes", nargs="?", type=int, default=10_000_000)
-    parser.add_argument("--folder", type=Path, help="where the inboxes are made; needs 2 KB a push")
+    parser.add_argument("--folder", type=Path, help="where the inboxes are kept; needs 2 KB a push")
+    parser.add_argument("--make", action="store_true", help="make them, and measure nothing")
     parser.add_argument("--cold", action="store_true", help="drop the page cache before it is measured (root)")
     asked = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="bench-many-", dir=asked.folder))
+    folder = asked.folder or Path(tempfile.mkdtemp(prefix="bench-many-"))
     try:
-        _run(folder, asked.pushes, cold=asked.cold)
+        maker = _Maker(folder)
+        sizes = {number: _made(folder / str(number), number, maker) for number in (FEW, asked.pushes)}
+        if not asked.make:
+            _run(folder, sizes, maker, cold=asked.cold)
     finally:
-        shutil.rmtree(folder)
+        if asked.folder is None:
+            shutil.rmtree(folder)
     return 0
 
 
-def _run(folder: Path, many: int, *, cold: bool) -> None:
-    maker = _Maker(folder)
-    sizes = {number: _make(folder / str(number), number, maker) for number in (FEW, many)}
+def _run(folder: Path, sizes: dict[int, int], maker: _Maker, *, cold: bool) -> None:
+    many = max(sizes)
     if cold:
         os.sync()
         Path("/proc/sys/vm/drop_caches").write_text("3")
@@ -117,9 +122,16 @@ class _Maker:
         return replace(self._push, job=job, arrival=arrival, submit_id=f"S{n}", fingerprint=digest), self._verdict
 
 
+def _made(folder: Path, number: int, maker: _Maker) -> int:
+    """Make an inbox, unless it is there; its bytes on disk when it was made."""
+    made = folder / "made"
+    if not made.exists():
+        made.write_text(str(_make(folder, number, maker)))
+    return int(made.read_text())
+
+
 def _make(folder: Path, number: int, maker: _Maker) -> int:
-    """Make an inbox; its bytes on disk."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     _open(folder).close()
     database = Database(inbox_url(f"sqlite:///{folder}/inbox.db"), create=True)
     with Progress(transient=True) as progress, database.writer.connect() as connection:
