@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from soapsvc.errors import NoSuchTarget
 from soapsvc.records import PushKind
 
 SCHEDULES: Mapping[str, tuple[float, ...]] = {
@@ -99,6 +100,14 @@ class DeliverySettings(_Entry):
     def is_lease(self) -> bool:
         """Whether nobody delivers it: consumers ask."""
         return self.target == LEASE
+
+
+def entry_named(entries: Sequence[DeliverySettings], name: str) -> DeliverySettings:
+    """The entry that has the name. Errors: NoSuchTarget."""
+    for one in entries:
+        if one.name == name:
+            return one
+    raise NoSuchTarget(name, [one.name for one in entries])
 
 
 class Bounds(_Entry):

@@ -9,6 +9,7 @@
     │   └── MoveNotListed        a delivery does not do that in the state that it has
     ├── ContractError            this WSDL cannot be served: file, line, what is wrong, what would do
     ├── SettingsError            a setting is unknown, contradicts another, or cannot be read
+    │   └── NoSuchTarget         the settings have no [[delivery]] of this name
     ├── SendError                the sender could not hand over a push
     └── Unreachable              nobody answers where something is to be read
 
@@ -92,6 +93,15 @@ class ContractError(SoapsvcError):
 
 class SettingsError(SoapsvcError):
     """The settings cannot be used as they are."""
+
+
+class NoSuchTarget(SettingsError):
+    """No [[delivery]] of the settings has this name."""
+
+    def __init__(self, name: str, names: Sequence[str]):
+        there = ", ".join(names) or "none"
+        super().__init__(f"no [[delivery]] of the settings has the name {name!r}; there is {there}")
+        self.name, self.names = name, names
 
 
 class SendError(SoapsvcError):

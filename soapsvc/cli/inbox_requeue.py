@@ -26,13 +26,12 @@ def requeue(
     """
     if bool(push_ids) == dead:
         raise click.UsageError("name pushes by their ID, or say --dead for every dead letter: one of the two")
+    from soapsvc.delivery_settings import entry_named
     from soapsvc.settings import load_settings
 
     settings = load_settings({"inbox": inbox_url}, config)
-    names = [one.name for one in settings.delivery]
-    if delivery is not None and delivery not in names:
-        there = ", ".join(names) or "none"
-        raise click.UsageError(f"no [[delivery]] of the settings has the name {delivery!r}; there is {there}")
+    if delivery is not None:
+        entry_named(settings.delivery, delivery)
     with opened_with(settings, to_write=True) as store:
         if dead:
             tell(f"{count(store.outbox.requeue_dead(delivery), 'dead letter')} put back")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,8 @@ from soapsvc.states import CANCELLED, DEAD_LETTER, DELIVERED, FORWARDING, PENDIN
 if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
+
+    from soapsvc.web.delivery_notes import KnownTarget
 
 _NARROW = 76  # columns from which a push fits a line
 _WIDE = 110  # columns from which a list shows whole ids and file names
@@ -157,19 +159,15 @@ def deliveries_table(deliveries: Sequence[Delivery]) -> Table:
                  whole=("target", "state", "attempts", "when"))  # fmt: skip
 
 
-def targets_table(targets: Sequence[TargetFigures], of_settings: Mapping[str, str]) -> Table:
-    """One line a target.
-
-    of_settings  name to what the settings say of it; one that is missing is in none any more
-    """
+def targets_table(targets: Sequence[KnownTarget]) -> Table:
+    """One line a target."""
     return table(
         ("target", "pending", "under way", "dead", "delivered", "failed attempts", "oldest waiting", "note"),
         (
             (one.name, one.pending, one.forwarding, text(one.dead, "red" if one.dead else ""), one.delivered,
-             one.failed_attempts, moment(one.oldest_at),
-             "; ".join(filter(None, (f"paused since {moment(one.paused_at)}" if one.paused_at else "",
-                                     of_settings.get(one.name, "not in the settings: nobody delivers it")))))
-            for one in targets
+             one.failed_attempts, moment(one.oldest_at), known.note or "-")
+            for known in targets
+            for one in (known.figures,)
         ),
         right=("pending", "under way", "dead", "delivered", "failed attempts"),
         whole=("target", "pending", "under way", "dead", "delivered", "failed attempts", "oldest waiting"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,18 +26,18 @@ def target() -> None:
 @json_option
 def list_(inbox_url: str | None, config: Path | None, as_json: bool) -> None:
     """How the deliveries to each target stand; --json gives an object a line."""
-    from soapsvc.inbox.json_forms import target_object
+    from soapsvc.web.delivery_notes import known_target_object, known_targets
 
     settings = _settings(inbox_url, config)
     with opened_with(settings) as store:
-        found = store.outbox.figures()
+        found = known_targets(settings.delivery, store.outbox.figures())
     if as_json:
         for one in found:
-            print_json(target_object(one))
+            print_json(known_target_object(one))
     elif found:
-        show(targets_table(found, _notes(settings)))
+        show(targets_table(found))
     else:
-        tell("nothing was queued for a target yet")
+        tell("there is no target: the settings have no [[delivery]]")
 
 
 @target.command(short_help="Deliver nothing there until it is resumed.")
@@ -46,8 +45,7 @@ def list_(inbox_url: str | None, config: Path | None, as_json: bool) -> None:
 @inbox_option
 def pause(name: str, inbox_url: str | None, config: Path | None) -> None:
     """Every worker leaves the target alone, after what it has under way; what comes in is queued meanwhile."""
-    settings = _settings(inbox_url, config)
-    _must_be_known(name, settings)
+    settings = _settings(inbox_url, config, name)
     with opened_with(settings, to_write=True) as store:
         store.outbox.pause(name)
     tell(f"{name} is paused; `soapsvc target resume {name}` goes on")
@@ -58,8 +56,7 @@ def pause(name: str, inbox_url: str | None, config: Path | None) -> None:
 @inbox_option
 def resume(name: str, inbox_url: str | None, config: Path | None) -> None:
     """Workers go on within a second."""
-    settings = _settings(inbox_url, config)
-    _must_be_known(name, settings)
+    settings = _settings(inbox_url, config, name)
     with opened_with(settings, to_write=True) as store:
         store.outbox.resume(name)
     tell(f"{name} goes on")
@@ -76,21 +73,12 @@ def cancel(name: str, inbox_url: str | None, config: Path | None) -> None:
     tell(f"{count(given_up, 'delivery', 'deliveries')} to {name} given up")
 
 
-def _settings(inbox_url: str | None, config: Path | None) -> Settings:
+def _settings(inbox_url: str | None, config: Path | None, name: str | None = None) -> Settings:
+    """name: a target that they have. Errors: NoSuchTarget."""
+    from soapsvc.delivery_settings import entry_named
     from soapsvc.settings import load_settings
 
-    return load_settings({"inbox": inbox_url}, config)
-
-
-def _must_be_known(name: str, settings: Settings) -> None:
-    names = [one.name for one in settings.delivery]
-    if name not in names:
-        there = ", ".join(names) or "none"
-        raise click.UsageError(f"no [[delivery]] of the settings has the name {name!r}; there is {there}")
-
-
-def _notes(settings: Settings) -> Mapping[str, str]:
-    return {
-        one.name: "paused in the settings" if one.paused else "consumers ask for it" if one.is_lease else ""
-        for one in settings.delivery
-    }
+    settings = load_settings({"inbox": inbox_url}, config)
+    if name is not None:
+        entry_named(settings.delivery, name)
+    return settings

@@ -8,10 +8,10 @@ import sqlite3
 from flask import Flask, Response, g, jsonify, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from soapsvc.errors import NoSuchPush, StoreUnavailable
+from soapsvc.errors import MoveNotListed, NoSuchPush, NoSuchTarget, StoreUnavailable
 from soapsvc.inbox.store import InboxStore
 from soapsvc.settings import Settings
-from soapsvc.web import api, lease_api, metrics, pages, sum_pages, wire_pages
+from soapsvc.web import actions, api, lease_api, metrics, pages, sum_pages, wire_pages
 from soapsvc.web.access import Access
 from soapsvc.web.desk import Desk
 from soapsvc.web.previews import Previews
@@ -49,8 +49,13 @@ def admin_app(settings: Settings, store: InboxStore, contract_sha256: str, desk:
         return response
 
     @app.errorhandler(NoSuchPush)
-    def no_such_push(error: NoSuchPush) -> Response:
+    @app.errorhandler(NoSuchTarget)
+    def not_there(error: NoSuchPush | NoSuchTarget) -> Response:
         return _problem(404, str(error))
+
+    @app.errorhandler(MoveNotListed)
+    def not_now(error: MoveNotListed) -> Response:
+        return _problem(409, str(error))
 
     @app.errorhandler(StoreUnavailable)
     def unavailable(error: StoreUnavailable) -> Response:
@@ -78,7 +83,10 @@ def admin_app(settings: Settings, store: InboxStore, contract_sha256: str, desk:
 
     push_url = settings.public_url or f"http://{settings.listen}/push"
     previews, bodies = Previews(store), WireBodies(store)
-    app.register_blueprint(api.blueprint(store, desk, previews, bodies, push_url))
+    app.register_blueprint(api.blueprint(store, desk, previews, bodies, push_url, settings))
+    acts = actions.actions(store, desk, settings.delivery)
+    app.register_blueprint(actions.for_programs(acts))
+    app.register_blueprint(actions.for_pages(acts))
     app.register_blueprint(lease_api.blueprint(store, settings.delivery))
     app.register_blueprint(pages.blueprint(store, desk, previews, push_url, settings.delivery))
     app.register_blueprint(wire_pages.blueprint(store, desk, push_url))

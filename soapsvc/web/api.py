@@ -1,37 +1,50 @@
-"""/api/v1: everything that the pages show and do, as JSON, and the bytes of documents and messages."""
+"""/api/v1: everything that the pages show, as JSON, and the bytes of documents and messages."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Iterable
+from dataclasses import asdict
 from io import BytesIO
 
 from flask import Blueprint, Response, abort, current_app, jsonify, request
 
 from soapsvc.errors import NoSuchPush, StoreUnavailable
 from soapsvc.inbox.exchange import Exchange
-from soapsvc.inbox.exchange_log import ExchangeLog
 from soapsvc.inbox.json_forms import row_object, stats_object, stored_object
-from soapsvc.inbox.push_id import is_push_id
 from soapsvc.inbox.store import InboxStore
 from soapsvc.preview.page_images import NoPageImage
+from soapsvc.records import InboxDocument
 from soapsvc.rules import RULES
+from soapsvc.settings import Settings
 from soapsvc.web import api_schemas as shapes
-from soapsvc.web.asked import asked_limit, asked_list, asked_number, asked_wanted
+from soapsvc.web.actions import asked_target
+from soapsvc.web.asked import (
+    MAX_COLUMN,
+    MAX_OFFSET,
+    VIEWS,
+    asked_column,
+    asked_limit,
+    asked_list,
+    asked_number,
+    asked_view,
+    asked_wanted,
+)
 from soapsvc.web.contract_forms import contract_object
-from soapsvc.web.described import Parameter, described, openapi
-from soapsvc.web.desk import Desk, JudgedAgain
+from soapsvc.web.delivery_notes import known_target_object, known_targets, retention_object
+from soapsvc.web.described import PREFIX, Parameter, described, openapi
+from soapsvc.web.desk import Desk, asked_contract, asked_exchange, asked_learner, asked_log
 from soapsvc.web.downloads import SANDBOX, attachment, download
-from soapsvc.web.learned_record import Learner, learning_object
-from soapsvc.web.listing import listing
+from soapsvc.web.envelope_views import envelope_view_object, of_exchange, of_push
+from soapsvc.web.learned_record import learning_object
+from soapsvc.web.listing import NO_INDEX, listing
 from soapsvc.web.live import event
 from soapsvc.web.overview_figures import MAX_DAYS, overview, overview_object
-from soapsvc.web.previews import Previews
+from soapsvc.web.previews import Previews, preview_object
 from soapsvc.web.wire_bodies import WireBodies
 from soapsvc.web.wire_forms import exchange_object, har, stored_exchange_object
 
-NOT_KEPT = "No exchanges are kept: the setting exchanges_kept is 0."
 _LIMIT = Parameter("limit", {"type": "integer", "minimum": 1, "maximum": 1000}, "rows in one answer; 50 unless told")
 _SOURCE = Parameter("source", shapes.TEXT, "address or CIDR range")
 _SINCE = Parameter("since", shapes.TEXT, "day or moment by ISO 8601, UTC without a zone; that or later")
@@ -60,13 +73,25 @@ _EXCHANGES = (
     _UNTIL,
 )
 _BEFORE = Parameter("before", {"type": "integer", "minimum": 1, "maximum": 2**62}, "as `next` gives it")
+_SORT = Parameter(
+    "sort", {"type": "integer", "minimum": -MAX_COLUMN, "maximum": MAX_COLUMN},
+    "of a table: the column, from 1, that it is sorted by; negative: descending; 0: as it was sent",
+)  # fmt: skip
+_VIEW = (
+    Parameter("view", {"type": "string", "enum": list(VIEWS)},
+              "its lines, indented, or bytes; raw of a push and pretty of an exchange unless told"),
+    Parameter("offset", {"type": "integer", "minimum": 0, "maximum": MAX_OFFSET},
+              "of hex: the first byte, as `previous` and `next` give it"),
+)  # fmt: skip
 _FROM = Parameter("from", {"type": "integer", "minimum": 1, "maximum": 2**62}, "first number of a range")
 _TO = Parameter("to", {"type": "integer", "minimum": 1, "maximum": 2**62}, "last number of it")
 
 
-def blueprint(store: InboxStore, desk: Desk, previews: Previews, bodies: WireBodies, public_url: str) -> Blueprint:
-    """The routes below /api/v1 on one store."""
-    api = Blueprint("api", __name__, url_prefix="/api/v1")
+def blueprint(
+    store: InboxStore, desk: Desk, previews: Previews, bodies: WireBodies, public_url: str, settings: Settings
+) -> Blueprint:
+    """The routes below /api/v1 that look, on one store; those that change are in actions.py and lease_api.py."""
+    api = Blueprint("api", __name__, url_prefix=PREFIX)
 
     @api.get("/pushes")
     @described("Pushes, newest first.", shapes.ref("PushList"), *_PUSHES, errors=(400,))
@@ -79,29 +104,25 @@ def blueprint(store: InboxStore, desk: Desk, previews: Previews, bodies: WireBod
     def push(push_id: str) -> Response:
         return jsonify(stored_object(store.stored(push_id)))
 
-    @api.post("/pushes/<push_id>/reprocess")
-    @described(
-        "Judge a push in quarantine by today's settings.", shapes.ref("JudgedAgain"), errors=(400, 403, 404, 415)
-    )
-    def reprocess(push_id: str) -> Response:
-        hold_empty_object()
-        done = judge_again(desk, push_id)
-        return jsonify(id=done.push_id, outcome=done.outcome, of=done.of, refused_for=list(done.refused_for))
-
     @api.get("/pushes/<push_id>/documents/<n>")
     @described("The bytes of a document.", media=("application/octet-stream",), errors=(404,), etag=True)
     def document(push_id: str, n: str) -> Response:
-        found = {str(document.n): document for document in store.stored(push_id).row.documents}.get(n)
-        if found is None:
-            raise NoSuchPush(f"Push {push_id} has no document {n}.")
+        found = asked_document(push_id, n)
         stream = store.open_document(push_id, found.n)
         return download(stream, found.filename or f"{push_id}-{n}", found.sha256, found.size_bytes)
+
+    @api.get("/pushes/<push_id>/documents/<n>/preview")
+    @described("What can be seen of a document: a table, text, or how many pages there are as images.",
+               shapes.ref("Preview"), _SORT, errors=(400, 404))  # fmt: skip
+    def preview(push_id: str, n: str) -> Response:
+        column = asked_column()
+        return jsonify(preview_object(previews.of(push_id, asked_document(push_id, n), column)))
 
     @api.get("/pushes/<push_id>/documents/<n>/pages/<page>")
     @described("A page of a PDF or TIFF document as an image.", media=("image/png",), errors=(404,), etag=True)
     def page_image(push_id: str, n: str, page: str) -> Response:
-        found = {str(document.n): document for document in store.stored(push_id).row.documents}.get(n)
-        if found is None or not (page.isascii() and page.isdigit() and len(page) < 6):
+        found = asked_document(push_id, n)
+        if not (page.isascii() and page.isdigit() and len(page) < 6):
             raise NoSuchPush(f"Push {push_id} has no document {n} with a page {page}.")
         tag = f"{found.sha256}-{page}"
         if request.if_none_match.contains(tag):
@@ -119,6 +140,49 @@ def blueprint(store: InboxStore, desk: Desk, previews: Previews, bodies: WireBod
     def raw(push_id: str) -> Response:
         stored = store.stored(push_id)
         return download(store.open_raw(push_id), f"{push_id}.xml", stored.raw_sha256, stored.row.raw_bytes)
+
+    @api.get("/pushes/<push_id>/raw/lines")
+    @described("The envelope as its page shows it, what is a credential masked.", shapes.ref("EnvelopeView"), *_VIEW,
+               errors=(400, 404))  # fmt: skip
+    def raw_lines(push_id: str) -> Response:
+        asked = asked_view("raw")
+        return jsonify(envelope_view_object(of_push(store, store.stored(push_id), asked)))
+
+    @api.get("/facets")
+    @described("What the list can be narrowed to, most frequent first.", shapes.ref("Facets"))
+    def facets() -> Response:
+        if desk.index is None:
+            raise StoreUnavailable(NO_INDEX)
+        return jsonify(asdict(desk.index.facets()))
+
+    @api.get("/rules")
+    @described("The rules that a push is held against.", shapes.ref("RuleList"))
+    def rules() -> Response:
+        return jsonify(rules=[asdict(rule) for rule in RULES.values()])
+
+    @api.get("/service")
+    @described("Where pushes go, and what there is beside the inbox.", shapes.ref("Service"))
+    def service() -> Response:
+        return jsonify(
+            push_url=public_url, wsdl_url=f"{public_url}?wsdl", searches=desk.index is not None,
+            keeps_exchanges=desk.exchanges is not None, judges_again=desk.judge_again is not None,
+        )  # fmt: skip
+
+    @api.get("/retention")
+    @described("What of the inbox stays.", shapes.ref("Retention"))
+    def retention() -> Response:
+        return jsonify(retention_object(settings.retention))
+
+    @api.get("/targets")
+    @described("Where pushes are handed on to, and how that stands.", shapes.ref("TargetList"))
+    def targets() -> Response:
+        found = known_targets(settings.delivery, store.outbox.figures())
+        return jsonify(targets=[known_target_object(one) for one in found])
+
+    @api.get("/targets/<name>")
+    @described("One of them.", shapes.ref("KnownTarget"), errors=(404,))
+    def target(name: str) -> Response:
+        return jsonify(known_target_object(asked_target(store, settings.delivery, name)))
 
     @api.get("/stats")
     @described("What the inbox holds.", shapes.ref("Stats"))
@@ -143,7 +207,7 @@ def blueprint(store: InboxStore, desk: Desk, previews: Previews, bodies: WireBod
     @described("HTTP exchanges, newest first.", shapes.ref("ExchangeList"), *_EXCHANGES, _BEFORE, errors=(400, 404))
     def exchanges() -> Response:
         limit = asked_limit()
-        found = _log(desk).exchanges(asked_wanted(), before=asked_number("before"), limit=limit + 1)
+        found = asked_log(desk).exchanges(asked_wanted(), before=asked_number("before"), limit=limit + 1)
         following = found[limit - 1].n if len(found) > limit else None
         return jsonify(exchanges=[exchange_object(one) for one in found[:limit]], next=following)
 
@@ -152,13 +216,20 @@ def blueprint(store: InboxStore, desk: Desk, previews: Previews, bodies: WireBod
     def archive() -> Response:
         first, last = asked_number("from"), asked_number("to")
         before = None if last is None else last + 1
-        found = _log(desk).exchanges(asked_wanted(), before=before, limit=asked_limit())
+        found = asked_log(desk).exchanges(asked_wanted(), before=before, limit=asked_limit())
         return _har([one for one in found if first is None or one.n >= first], "exchanges.har")
 
     @api.get("/exchanges/<n>")
     @described("One exchange in full.", shapes.ref("StoredExchange"), errors=(404,))
     def exchange(n: str) -> Response:
-        return jsonify(stored_exchange_object(asked_exchange(desk, n)))
+        return jsonify(stored_exchange_object(asked_exchange(desk, n), public_url))
+
+    @api.get("/exchanges/<n>/lines")
+    @described("The body of its request as the page shows it, what is a credential masked.",
+               shapes.ref("EnvelopeView"), *_VIEW, errors=(400, 404))  # fmt: skip
+    def exchange_lines(n: str) -> Response:
+        asked = asked_view("pretty")
+        return jsonify(envelope_view_object(of_exchange(store, asked_exchange(desk, n), asked)))
 
     @api.get("/exchanges/<n>/har")
     @described("One exchange as HTTP Archive 1.2.", {"type": "object"}, errors=(404,))
@@ -168,46 +239,43 @@ def blueprint(store: InboxStore, desk: Desk, previews: Previews, bodies: WireBod
     @api.get("/contract")
     @described("The WSDL in force.", shapes.ref("Contract"), errors=(404,))
     def contract() -> Response:
-        if desk.contract is None:
-            abort(404, "The contract is not shown here.")
-        return jsonify(contract_object(desk.contract))
+        return jsonify(contract_object(asked_contract(desk)))
 
     @api.get("/contract/files/<path:name>")
     @described("The WSDL, or a schema file beside it.", media=("application/octet-stream",), errors=(404,), etag=True)
     def contract_file(name: str) -> Response:
-        raw = desk.contract.files.get(name) if desk.contract else None
-        if raw is None or desk.contract is None:
+        contract = asked_contract(desk)
+        raw = contract.files.get(name)
+        if raw is None:
             abort(404, f"The contract in force has no file {name}.")
-        digest = next(one["sha256"] for one in contract_object(desk.contract)["files"] if one["name"] == name)
+        digest = next(one["sha256"] for one in contract_object(contract)["files"] if one["name"] == name)
         return download(BytesIO(raw), name, digest, len(raw))
 
     @api.get("/contract/learned")
     @described("What the traffic says of the WSDL in force, as it was asked for last.", shapes.ref("Learning"),
                errors=(404,))  # fmt: skip
     def learned() -> Response:
-        return jsonify(learning_object(_learner(desk).look()))
-
-    @api.post("/contract/learned")
-    @described("Hold the newest pushes against the WSDL in force, where some came since that was done last; the "
-               "answer does not wait for it.", shapes.ref("Learning"), errors=(400, 403, 404, 415))  # fmt: skip
-    def learn() -> Response:
-        learner = _learner(desk)
-        hold_empty_object()
-        return jsonify(learning_object(learner.ask()))
+        return jsonify(learning_object(asked_learner(desk).look()))
 
     @api.get("/contract/learned/proposal")
     @described("The WSDL that takes the traffic: that in force, edited as little as may be.",
                media=("application/octet-stream",), errors=(404,), etag=True)  # fmt: skip
     def proposal() -> Response:
-        raw = _learner(desk).look().proposal
-        if raw is None or desk.contract is None:
+        raw, contract = asked_learner(desk).look().proposal, asked_contract(desk)
+        if raw is None:
             abort(404, "No WSDL is proposed: that in force takes the traffic, or nobody asked, or it is not done yet.")
-        return download(BytesIO(raw), f"proposed-{desk.contract.file_name}", hashlib.sha256(raw).hexdigest(), len(raw))
+        return download(BytesIO(raw), f"proposed-{contract.file_name}", hashlib.sha256(raw).hexdigest(), len(raw))
 
     @api.get("/openapi.json")
     @described("This description.", {"type": "object"})
     def description() -> Response:
         return jsonify(openapi(current_app))
+
+    def asked_document(push_id: str, n: str) -> InboxDocument:
+        found = {str(document.n): document for document in store.stored(push_id).row.documents}.get(n)
+        if found is None:
+            raise NoSuchPush(f"Push {push_id} has no document {n}.")
+        return found
 
     def _har(found: Iterable[Exchange], name: str) -> Response:
         text = json.dumps(har(found, public_url, bodies.small))
@@ -215,41 +283,3 @@ def blueprint(store: InboxStore, desk: Desk, previews: Previews, bodies: WireBod
         return Response(text, mimetype="application/json", headers=headers)
 
     return api
-
-
-def asked_exchange(desk: Desk, n: str) -> Exchange:
-    """The exchange of that number; 404."""
-    number = int(n) if n.isascii() and n.isdigit() and len(n) < 19 else 0
-    found = _log(desk).exchange(number)
-    if found is None:
-        abort(404, f"No exchange {n} is kept.")
-    return found
-
-
-def judge_again(desk: Desk, push_id: str) -> JudgedAgain:
-    """Judge, and let the index know. Errors: NoSuchPush, StoreUnavailable."""
-    if not is_push_id(push_id):
-        raise NoSuchPush(f"No push with the id {push_id} is stored.")
-    if desk.judge_again is None:
-        raise StoreUnavailable("This page cannot judge: it was started without a contract.")
-    return desk.judge_again(push_id)
-
-
-def _learner(desk: Desk) -> Learner:
-    if desk.learner is None:
-        abort(404, "Nothing is learned here: this page was started without a contract.")
-    return desk.learner
-
-
-def hold_empty_object() -> None:
-    """A program says what it wants by the address; 415, 400 for anything but {} as JSON."""
-    if not request.is_json:
-        abort(415, "Send Content-Type: application/json, and {} as the body.")
-    if request.get_json(silent=True) != {}:
-        abort(400, "The body is to be the JSON object {}: the address says what is wanted.")
-
-
-def _log(desk: Desk) -> ExchangeLog:
-    if desk.exchanges is None:
-        abort(404, NOT_KEPT)
-    return desk.exchanges

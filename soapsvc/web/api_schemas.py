@@ -7,7 +7,9 @@ from typing import Any
 from soapsvc.inbox.exchange import OUTCOMES
 from soapsvc.inbox.push_id import ID_PATTERN
 from soapsvc.records import Conformance, DropForm, PushKind, PushState
+from soapsvc.rules import Severity, Stage
 from soapsvc.states import DeliveryState
+from soapsvc.web.asked import VIEWS
 from soapsvc.web.learned_record import LearningState
 
 Schema = dict[str, Any]
@@ -78,6 +80,13 @@ _COMPONENT = whole(
     mark=nullable({"type": "string", "enum": ["DOCUMENTED", "SIBLING", "INFERRED"]}),
 )  # fmt: skip
 
+_TARGET: dict[str, Schema] = {
+    "name": TEXT, "paused_at": nullable(TIME), "pending": COUNT, "forwarding": COUNT, "dead": COUNT, "delivered": COUNT,
+    "failed_attempts": COUNT, "oldest_at": nullable(TIME),
+}  # fmt: skip
+_TIMES = whole(pushes=COUNT, p50_ms=nullable(NUMBER), p95_ms=nullable(NUMBER), p99_ms=nullable(NUMBER))
+_BOUNDS = whole(days=nullable(NUMBER), count=nullable(COUNT), bytes=nullable(COUNT))
+
 SCHEMAS: dict[str, Schema] = {
     "Problem": whole(type=TEXT, status={"type": "integer"}, detail=TEXT),
     "Document": _DOCUMENT,
@@ -98,10 +107,12 @@ SCHEMAS: dict[str, Schema] = {
         due_at=nullable(TIME),
         tried=listed(whole(n={"type": "integer", "minimum": 1}, at=TIME, outcome=TEXT, said=TEXT)),
     ),
-    "Target": whole(
-        name=TEXT, paused_at=nullable(TIME), pending=COUNT, forwarding=COUNT, dead=COUNT, delivered=COUNT,
-        failed_attempts=COUNT, oldest_at=nullable(TIME),
-    ),
+    "Target": whole(**_TARGET),
+    "KnownTarget": whole(**_TARGET, in_settings=YES, note=nullable(TEXT)),
+    "TargetList": whole(targets=listed(ref("KnownTarget"))),
+    "OfTarget": whole(name=TEXT, deliveries=COUNT),
+    "Requeued": whole(id=PUSH_ID, targets=listed(TEXT)),
+    "Retention": whole(accepted=_BOUNDS, quarantined=_BOUNDS, sentence=TEXT),
     "Lease": whole(lease=TEXT, held_until=TIME, attempt={"type": "integer", "minimum": 1}, push=ref("StoredPush")),
     "PushList": whole(pushes=listed(ref("Push")), next=nullable(PUSH_ID)),
     "Stats": whole(
@@ -117,13 +128,16 @@ SCHEMAS: dict[str, Schema] = {
     "ExchangeList": whole(exchanges=listed(ref("Exchange")), next=nullable(COUNT)),
     "StoredExchange": whole(
         **_EXCHANGE, request_line=TEXT, http_headers=PAIRS, tls=PAIRS, answer_headers=PAIRS, answer_body=TEXT,
-        stages=listed(whole(stage=TEXT, milliseconds=NUMBER)),
+        stages=listed(whole(stage=TEXT, milliseconds=NUMBER)), curl=nullable(TEXT),
     ),
     "Overview": whole(
         since=TIME,
         hours=listed(whole(began_at=TIME, accepted=COUNT, quarantined=COUNT, documents=COUNT, document_bytes=COUNT,
                            raw_bytes=COUNT)),
-        acknowledgement=whole(pushes=COUNT, p50_ms=nullable(NUMBER), p95_ms=nullable(NUMBER), p99_ms=nullable(NUMBER)),
+        slot_hours={"type": "integer", "enum": [1, 24]},
+        slots=listed(whole(began_at=TIME, accepted=COUNT, quarantined=COUNT, raw_bytes=COUNT, document_bytes=COUNT,
+                           redeliveries=COUNT, acknowledgement=_TIMES)),
+        acknowledgement=_TIMES,
         deviations=listed(whole(rule=TEXT, pushes=COUNT)),
         senders=listed(whole(source=TEXT, pushes=COUNT, first_at=TIME, last_at=TIME, silent_seconds=NUMBER)),
         stats=ref("Stats"),
@@ -142,7 +156,7 @@ SCHEMAS: dict[str, Schema] = {
     "Learning": whole(
         state={"type": "string", "enum": [state.value for state in LearningState]}, most_pushes=COUNT,
         asked_at=nullable(TIME), newest=nullable(PUSH_ID), learned=nullable(ref("Learned")), proposed=YES,
-        why=nullable(TEXT),
+        difference=listed(TEXT), why=nullable(TEXT),
     ),
     "Learned": whole(
         contract=whole(file=TEXT, sha256=DIGEST), pushes=COUNT, left_out=COUNT,
@@ -154,5 +168,22 @@ SCHEMAS: dict[str, Schema] = {
         edits=listed(whole(where=TEXT, line=LINE, what=TEXT, rule=TEXT, pushes=listed(PUSH_ID), count=COUNT)),
         left=listed(whole(id=PUSH_ID, rule=TEXT, path=TEXT)),
     ),
+    "EnvelopeView": whole(
+        view={"type": "string", "enum": list(VIEWS)}, codec=nullable(TEXT),
+        lines=listed(whole(n={"type": "integer", "minimum": 1}, text=TEXT, more=COUNT, gap=YES)), offset=COUNT,
+        previous=nullable(COUNT), next=nullable(COUNT), sentence=TEXT,
+    ),
+    "Preview": whole(
+        table=nullable(whole(head=listed(TEXT), rows=listed(listed(TEXT)), sorted_by={"type": "integer"})),
+        outcomes=nullable(whole(column=TEXT, rows=COUNT, whole=YES, counts=listed(whole(value=TEXT, rows=COUNT)))),
+        lines=listed(TEXT), pages=COUNT, cut=YES, source=TEXT, sentence=TEXT,
+    ),
+    "Facets": whole(accounts=listed(TEXT), sources=listed(TEXT)),
+    "RuleList": whole(rules=listed(whole(
+        id=TEXT, stage={"type": "string", "enum": [stage.value for stage in Stage]},
+        severity={"type": "string", "enum": [severity.value for severity in Severity]}, sentence=TEXT, source=TEXT,
+        faultcode=TEXT, http_status={"type": "integer"},
+    ))),
+    "Service": whole(push_url=TEXT, wsdl_url=TEXT, searches=YES, keeps_exchanges=YES, judges_again=YES),
     "Event": whole(event={"type": "string", "enum": ["pushes"]}, data=TEXT, retry=COUNT),
 }  # fmt: skip

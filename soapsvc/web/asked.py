@@ -42,6 +42,17 @@ class AskedList:
         return {name: value for name, value in (asked_texts() | changed).items() if value}
 
 
+@dataclass(frozen=True, slots=True)
+class AskedView:
+    """How a raw envelope is to be shown: raw, pretty or hex; offset: the first byte of hex, a multiple of 16."""
+
+    view: str
+    offset: int
+
+
+VIEWS = ("raw", "pretty", "hex")
+MAX_OFFSET = 2**40
+MAX_COLUMN = 999
 FILTER_NAMES = ("q", "kind", "state", "source", "account", "since", "until", "deviating", "rule")
 
 
@@ -78,15 +89,38 @@ def asked_limit(default: int = 50) -> int:
     return number
 
 
-def asked_number(name: str, most: int = _MAX_NUMBER) -> int | None:
-    """A number from 1; None: it is not asked for."""
+def asked_number(name: str, most: int = _MAX_NUMBER, least: int = 1) -> int | None:
+    """A number; None: it is not asked for."""
     text = request.args.get(name)
     if text is None:
         return None
-    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 19 else 0
-    if not 1 <= number <= most:
-        abort(400, f"{name} is {text!r}; wanted: a number from 1 to {most}")
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 19 else -1
+    if not least <= number <= most:
+        abort(400, f"{name} is {text!r}; wanted: a number from {least} to {most}")
     return number
+
+
+def asked_view(usual: str) -> AskedView:
+    """?view= and offset; usual: the view where none is asked for."""
+    view = _one_of("view", {view: view for view in VIEWS})
+    return AskedView(view or usual, (asked_number("offset", MAX_OFFSET, 0) or 0) // 16 * 16)
+
+
+def asked_column() -> int:
+    """?sort=: a column of a table, from 1; negative: descending; 0: none."""
+    text = request.args.get("sort", "0")
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit() and int(digits[:9]) <= MAX_COLUMN):
+        abort(400, f"sort is {text!r}; wanted: the number of a column, from 1, or with a minus: descending")
+    return int(text)
+
+
+def asked_reason() -> str:
+    """?reason=, or the field of a form: one line; empty: none is given."""
+    text = _short("reason") or ""
+    if not text.isprintable():
+        abort(400, "reason has characters that do not print; wanted: a line of text")
+    return text
 
 
 def asked_wanted() -> Wanted:
@@ -100,8 +134,9 @@ def asked_wanted() -> Wanted:
 
 
 def given(name: str) -> str | None:
-    """A parameter of the query; None: there is none. A page's form sends its empty fields too; a program means it."""
-    text = request.args.get(name)
+    """A parameter of the query, or a field of a page's form; None: there is none. A form sends its empty fields too; a
+    program means it."""
+    text = request.values.get(name)
     if text is None or (not text.strip() and not request.path.startswith("/api/")):
         return None
     return text.strip()
@@ -142,7 +177,7 @@ def _one_of(name: str, choices: Mapping[str, T]) -> T | None:
 
 
 def _short(name: str) -> str | None:
-    text = (request.args.get(name) or "").strip()
+    text = (request.values.get(name) or "").strip()
     if len(text) > MAX_CHARS:
         abort(400, f"{name} has {len(text)} characters; wanted: at most {MAX_CHARS}")
     return text or None

@@ -3,24 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from soapsvc.delivery_records import TargetFigures
 from soapsvc.delivery_settings import Bounds, DeliverySettings, RetentionSettings
+from soapsvc.inbox.json_forms import target_object
 
-ASKED_FOR = "consumers ask for it"
+_UNKNOWN = "no longer in the settings"
 
 
-def target_notes(entries: Sequence[DeliverySettings], figures: Iterable[TargetFigures]) -> dict[str, str]:
-    """By name of the target: why what waits for it waits; nothing of one that workers deliver to."""
-    notes = {one.name: ASKED_FOR for one in entries if one.is_lease}
-    notes |= {one.name: "paused in the settings" for one in entries if one.paused}
-    names = {one.name for one in entries}
-    for one in figures:
-        if one.name not in names:
-            notes[one.name] = "no longer in the settings"
-        elif one.paused_at is not None:
-            notes[one.name] = f"paused since {one.paused_at:%Y-%m-%d %H:%M:%S}Z"
-    return notes
+@dataclass(frozen=True, slots=True)
+class KnownTarget:
+    """A target of the settings, or one that something was queued for once.
+
+    note  why what waits for it waits; None: workers deliver to it
+    """
+
+    figures: TargetFigures
+    in_settings: bool
+    note: str | None
+
+
+def known_targets(entries: Sequence[DeliverySettings], figures: Iterable[TargetFigures]) -> list[KnownTarget]:
+    """Each of them, by name."""
+    counted = {one.name: one for one in figures}
+    of_settings = {one.name: one for one in entries}
+    return [
+        KnownTarget(
+            counted.get(name) or TargetFigures(name, None, 0, 0, 0, 0, 0, None),
+            name in of_settings,
+            _note(of_settings.get(name), counted.get(name)),
+        )
+        for name in sorted({*counted, *of_settings})
+    ]
+
+
+def known_target_object(one: KnownTarget) -> dict[str, Any]:
+    """As JSON."""
+    return target_object(one.figures) | {"in_settings": one.in_settings, "note": one.note}
+
+
+def retention_object(retention: RetentionSettings) -> dict[str, Any]:
+    """As JSON: the bounds of each state, and all of them as a sentence."""
+    return {
+        "accepted": retention.accepted.model_dump(),
+        "quarantined": retention.quarantined.model_dump(),
+        "sentence": retention_sentence(retention),
+    }
 
 
 def retention_sentence(retention: RetentionSettings) -> str:
@@ -33,6 +63,17 @@ def retention_sentence(retention: RetentionSettings) -> str:
     if not said:
         return "Nothing is removed by age, number or bytes: there is no [retention]."
     return f"What stays: {'; '.join(said)}. What is held, or not delivered, stays in any case."
+
+
+def _note(entry: DeliverySettings | None, figures: TargetFigures | None) -> str | None:
+    said = [] if entry else [_UNKNOWN]
+    if entry and entry.is_lease:
+        said.append("consumers ask for it")
+    if entry and entry.paused:
+        said.append("paused in the settings")
+    if figures and figures.paused_at is not None:
+        said.append(f"paused since {figures.paused_at:%Y-%m-%d %H:%M:%S}Z")
+    return "; ".join(said) or None
 
 
 def _bounds(bounds: Bounds) -> str:

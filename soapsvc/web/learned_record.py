@@ -61,5 +61,6 @@ def learning_object(one: Learning) -> dict[str, Any]:
         "newest": one.newest,
         "learned": one.told,
         "proposed": one.proposal is not None,
+        "difference": one.difference,
         "why": one.why,
     }

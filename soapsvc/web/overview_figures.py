@@ -117,8 +117,14 @@ def overview_object(one: Overview) -> dict[str, Any]:
              "documents": hour.documents, "document_bytes": hour.document_bytes, "raw_bytes": hour.raw_bytes}
             for hour in one.hours
         ],
-        "acknowledgement": {"pushes": one.times.pushes, "p50_ms": one.times.p50, "p95_ms": one.times.p95,
-                            "p99_ms": one.times.p99},
+        "slot_hours": 24 if one.daily else 1,
+        "slots": [
+            {"began_at": time_text(slot.began_at), "accepted": slot.accepted, "quarantined": slot.quarantined,
+             "raw_bytes": slot.raw_bytes, "document_bytes": slot.document_bytes, "redeliveries": slot.redeliveries,
+             "acknowledgement": _times_object(slot.times)}
+            for slot in one.slots
+        ],
+        "acknowledgement": _times_object(one.times),
         "deviations": [{"rule": rule, "pushes": pushes} for rule, pushes in one.rules],
         "senders": [
             {"source": sender.source, "pushes": sender.pushes, "first_at": time_text(sender.first_at),
@@ -128,3 +134,7 @@ def overview_object(one: Overview) -> dict[str, Any]:
         ],
         "stats": stats_object(one.stats),
     }  # fmt: skip
+
+
+def _times_object(times: Percentiles) -> dict[str, Any]:
+    return {"pushes": times.pushes, "p50_ms": times.p50, "p95_ms": times.p95, "p99_ms": times.p99}

@@ -4,28 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
+from flask import Blueprint, render_template, request
 
 from soapsvc.delivery_settings import DeliverySettings
-from soapsvc.errors import StoreError
 from soapsvc.inbox.store import InboxStore
 from soapsvc.records import Deviation, InboxRow, PushKind, PushState, StoredPush
 from soapsvc.rules import RULES, Stage
 from soapsvc.states import DeliveryState
-from soapsvc.web.api import judge_again
-from soapsvc.web.asked import FILTER_NAMES, asked_list, asked_number, asked_texts
+from soapsvc.web.actions import said_outcome
+from soapsvc.web.asked import FILTER_NAMES, VIEWS, asked_list, asked_number, asked_texts, asked_view
 from soapsvc.web.charts import bar
-from soapsvc.web.delivery_notes import target_notes
+from soapsvc.web.delivery_notes import known_targets
 from soapsvc.web.desk import Desk
+from soapsvc.web.envelope_views import excerpts, of_push
 from soapsvc.web.listing import listing
-from soapsvc.web.masking import codec_of
 from soapsvc.web.previews import PAGES, Preview, Previews
-from soapsvc.web.raw_view import HEX_BYTES, PRETTY_BYTES, RawLine, hex_lines, pretty_lines, raw_lines
 
-HEAD_BYTES = 1024  # read to find out the codec
-EXCERPT_LINES = 2  # before and after a line that deviates
 DEVIATIONS_SHOWN = 200  # each with the lines around it; a verdict has up to a thousand
-VIEWS = ("raw", "pretty", "hex")
 DELIVERY_BADGES = {  # state to class of its badge
     DeliveryState.PENDING: "",
     DeliveryState.FORWARDING: "",
@@ -59,37 +54,24 @@ def blueprint(
     @pages.get("/pushes/<push_id>")
     def push(push_id: str) -> str:
         stored = store.stored(push_id)
-        excerpts = _excerpts(store, stored)
-        waits = any(one.state is DeliveryState.PENDING for one in stored.deliveries)
-        notes = target_notes(entries, store.stats().targets) if waits else {}
+        delivered = stored.row.state is PushState.ACCEPTED and (entries or stored.deliveries)
+        targets = known_targets(entries, store.outbox.figures()) if delivered else []
         return render_template(
-            "push.html", stored=stored, row=stored.row, rules=RULES, page_limit=PAGES, excerpts=excerpts,
-            previews=_previews(stored.row), doubted=_doubted(stored), outcome=request.args.get("outcome"),
-            exchanges=desk.exchanges is not None, may_judge=desk.judge_again is not None,
-            delivery_badges=DELIVERY_BADGES, target_notes=notes,
-            most_deviations=DEVIATIONS_SHOWN,
+            "push.html", stored=stored, row=stored.row, rules=RULES, page_limit=PAGES,
+            excerpts=excerpts(store, stored), previews=_previews(stored.row), doubted=_doubted(stored),
+            said=said_outcome(), exchanges=desk.exchanges is not None, may_judge=desk.judge_again is not None,
+            delivery_badges=DELIVERY_BADGES, most_deviations=DEVIATIONS_SHOWN,
+            targets=targets, notes={one.figures.name: one.note for one in targets},
+            deliveries={one.target: one for one in stored.deliveries},
         )  # fmt: skip
 
     @pages.get("/pushes/<push_id>/raw")
     def raw(push_id: str) -> str:
         stored = store.stored(push_id)
-        view = request.args.get("view", "raw")
-        if view not in VIEWS:
-            abort(400, f"view is {view!r}; wanted: raw, pretty or hex")
-        offset = (asked_number("offset", 2**40) or 0) // 16 * 16
-        codec = _codec(store, stored)
-        shown = _raw_shown(store, stored, view, codec, offset)
         return render_template(
-            "raw.html", stored=stored, row=stored.row, view=view, views=VIEWS, shown=shown, offset=offset,
-            page=HEX_BYTES, named=_by_line(stored), codec=codec,
+            "raw.html", stored=stored, row=stored.row, views=VIEWS, named=_by_line(stored),
+            shown=of_push(store, stored, asked_view("raw")),
         )  # fmt: skip
-
-    @pages.post("/pushes/<push_id>/reprocess")
-    def reprocess(push_id: str) -> Response:
-        done = judge_again(desk, push_id)
-        target = url_for("pages.push", push_id=done.of if done.outcome == "redelivery" else push_id,
-                         outcome=done.outcome)  # fmt: skip
-        return redirect(target, 303)  # type: ignore[return-value]
 
     @pages.get("/rules")
     def rules() -> str:
@@ -175,34 +157,3 @@ def _by_line(stored: StoredPush) -> dict[int, list[Deviation]]:
         if deviation.line is not None:
             named.setdefault(deviation.line, []).append(deviation)
     return named
-
-
-def _codec(store: InboxStore, stored: StoredPush) -> str:
-    with store.open_raw(stored.row.id) as stream:
-        return codec_of(stream.read(HEAD_BYTES), stored.http_headers)
-
-
-def _excerpts(store: InboxStore, stored: StoredPush) -> dict[int, list[RawLine]]:
-    """The lines around each line that deviates; none where the envelope cannot be read."""
-    named = _by_line(stored)
-    if not named:
-        return {}
-    try:
-        codec = _codec(store, stored)
-        with store.open_raw(stored.row.id) as stream:
-            lines = raw_lines(stream, codec, named)
-    except (StoreError, OSError):
-        return {}
-    return {n: [line for line in lines if abs(line.n - n) <= EXCERPT_LINES] for n in named}
-
-
-def _raw_shown(
-    store: InboxStore, stored: StoredPush, view: str, codec: str, offset: int
-) -> Sequence[RawLine] | Sequence[str] | Sequence[tuple[str, str, str]] | None:
-    """What the view is made of; None: it cannot be indented."""
-    with store.open_raw(stored.row.id) as stream:
-        if view == "hex":
-            return hex_lines(stream, codec, offset)
-        if view == "pretty":
-            return pretty_lines(stream.read(PRETTY_BYTES + 1))
-        return raw_lines(stream, codec, _by_line(stored))

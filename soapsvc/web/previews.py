@@ -7,6 +7,7 @@ import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from soapsvc.errors import StoreError
 from soapsvc.inbox.indexer import decoded
@@ -52,6 +53,20 @@ class Preview:
     sorted_by: int = 0
     sentence: str = ""
     source: str = ""
+
+
+def preview_object(one: Preview | None) -> dict[str, Any]:
+    """As JSON; None: nothing of the document can be shown."""
+    one = one or Preview(sentence="Nothing of a document of this type can be shown.")
+    outcomes = one.outcomes
+    return {
+        "table": {"head": one.head, "rows": one.rows, "sorted_by": one.sorted_by} if one.head else None,
+        "outcomes": outcomes and {
+            "column": outcomes.column, "rows": outcomes.rows, "whole": outcomes.whole,
+            "counts": [{"value": value, "rows": rows} for value, rows in outcomes.counts],
+        },
+        "lines": one.lines, "pages": one.pages, "cut": one.cut, "source": one.source, "sentence": one.sentence,
+    }  # fmt: skip
 
 
 class Previews:

@@ -1,16 +1,17 @@
-"""The overview and the contract."""
+"""The overview, a target of deliveries, and the contract."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, redirect, render_template, url_for
+from flask import Blueprint, render_template
 
 from soapsvc.inbox.store import InboxStore
 from soapsvc.rules import RULES
 from soapsvc.settings import Settings
+from soapsvc.web.actions import asked_target, said_outcome
 from soapsvc.web.asked import asked_number
 from soapsvc.web.charts import columns, lines
 from soapsvc.web.contract_forms import contract_object
-from soapsvc.web.delivery_notes import retention_sentence, target_notes
+from soapsvc.web.delivery_notes import known_targets, retention_sentence
 from soapsvc.web.desk import Desk
 from soapsvc.web.learned_record import Learning
 from soapsvc.web.overview_figures import MAX_DAYS, Slot, overview
@@ -41,9 +42,13 @@ def blueprint(store: InboxStore, desk: Desk, public_url: str, settings: Settings
         return render_template(
             "overview.html", one=one, days=days, pushes=pushes, sizes=sizes, times=times, rules=RULES,
             kept=desk.exchanges is not None, slot=_slot,
-            target_notes=target_notes(settings.delivery, one.stats.targets),
+            targets=known_targets(settings.delivery, one.stats.targets),
             stays=retention_sentence(settings.retention),
         )  # fmt: skip
+
+    @sums.get("/targets/<name>")
+    def target(name: str) -> str:
+        return render_template("target.html", target=asked_target(store, settings.delivery, name), said=said_outcome())
 
     @sums.get("/contract")
     def contract() -> str:
@@ -58,12 +63,6 @@ def blueprint(store: InboxStore, desk: Desk, public_url: str, settings: Settings
         newest = next((row.id for row in store.rows(limit=1)), None)
         return render_template("learned.html", contract=desk.contract, learning=learning, newest=newest, rules=RULES,
                                outcomes=_outcomes(learning))  # fmt: skip
-
-    @sums.post("/contract/learned")
-    def learn() -> Response:
-        if desk.learner is not None:
-            desk.learner.ask()
-        return redirect(url_for("sums.learned"), 303)  # type: ignore[return-value]
 
     return sums
 

@@ -31,8 +31,8 @@ def exchange_object(one: Exchange) -> Object:
     }  # fmt: skip
 
 
-def stored_exchange_object(one: Exchange) -> Object:
-    """In full."""
+def stored_exchange_object(one: Exchange, public_url: str) -> Object:
+    """In full. public_url: of the receiver, for the command."""
     return exchange_object(one) | {
         "request_line": one.request_line,
         "http_headers": [list(pair) for pair in masked_headers(one.http_headers)],
@@ -40,6 +40,7 @@ def stored_exchange_object(one: Exchange) -> Object:
         "answer_headers": [list(pair) for pair in masked_headers(one.answer_headers)],
         "answer_body": answer_text(one),
         "stages": [{"stage": name, "milliseconds": taken} for name, taken in one.stages],
+        "curl": curl_command(one, public_url),
     }
 
 
@@ -58,8 +59,11 @@ def har(exchanges: Iterable[Exchange], public_url: str, body_of: BodyOf) -> Obje
     return {"log": {"version": "1.2", "creator": {"name": "soapsvc", "version": __version__}, "entries": entries}}
 
 
-def curl_command(one: Exchange, public_url: str) -> str:
-    """A command that sends the same request; its body is the raw envelope, downloaded first."""
+def curl_command(one: Exchange, public_url: str) -> str | None:
+    """A command that sends the same request; its body is the raw envelope, downloaded first. None: it was no request
+    that curl could send."""
+    if not one.method.isalpha():
+        return None
     words = ["curl", "--include"]
     if one.method not in ("GET", "POST"):
         words += ["--request", one.method]

@@ -74,11 +74,17 @@ def test_targets_are_listed_paused_resumed_and_given_up(inbox: Inbox, config: Pa
         ("a", 1, 1, 1), ("b", 3, 0, 0)
     ]  # fmt: skip
     assert (told[0]["paused_at"] is None, told[1]["paused_at"]) == (False, None)
+    assert [(one["in_settings"], one["note"][:12]) for one in told] == [(True, "paused since"), (True, "paused in th")]
     asked(inbox, config, "target", "resume", "a")
     page = asked(inbox, config, "target", "list")
     assert "paused in the settings" in page
     assert "paused since" not in page
     assert "a, b" in asked(inbox, config, "target", "pause", "c", code=2)
+    config.write_text('[[delivery]]\nname = "c"\ntarget = "lease:"\n')
+    told = [json.loads(line) for line in asked(inbox, config, "target", "list", "--json").splitlines()]
+    assert [(one["name"], one["note"]) for one in told] == [
+        ("a", "no longer in the settings"), ("b", "no longer in the settings"), ("c", "consumers ask for it")
+    ]  # fmt: skip
     asked(inbox, config, "target", "cancel", "a")
     assert [states(inbox.store, push_id)["a"] for push_id in ids(inbox)] == [DELIVERED, CANCELLED, CANCELLED]
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service as Driver
 from selenium.webdriver.common.by import By
@@ -66,9 +67,10 @@ class Browser:
         """What `ask` answers as soon as that is something."""
         end = time.monotonic() + PATIENCE_SECONDS
         while True:
-            answer = ask()
-            if answer:
-                return answer
+            with suppress(StaleElementReferenceException):  # the page was left while it was looked at
+                answer = ask()
+                if answer:
+                    return answer
             assert time.monotonic() < end, f"{self.chrome.current_url} did not show {wanted}"
             time.sleep(0.05)
 

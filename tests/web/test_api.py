@@ -6,17 +6,27 @@ import hashlib
 import os
 import re
 from dataclasses import replace
+from datetime import timedelta
 from email.message import Message
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
 from flask.testing import FlaskClient
 
+from soapsvc.inbox.indexer import Indexer
+from soapsvc.inbox.search_index import SearchIndex
 from soapsvc.inbox.sql_store import SqlStore
-from soapsvc.records import JobId, Property
+from soapsvc.records import Conformance, Deviation, JobId, Property, Verdict
+from soapsvc.rules import RULES
+from soapsvc.settings import OwnSettings
+from soapsvc.shipped import SAMPLES
 from soapsvc.spool import Content, Spool
-from tests.inbox.making import MIB, REFUSED, STRICT, arrival, document_of, push, refused, spooled
+from soapsvc.web.admin_app import admin_app
+from soapsvc.web.desk import Desk
+from tests.inbox.making import MIB, NOON, REFUSED, STRICT, arrival, document_of, push, refused, spooled
+from tests.web.looking import CONTRACT, client_of
 
 HOSTILE_NAMES = [
     "../../etc/passwd",
@@ -395,3 +405,96 @@ def test_properties_with_the_same_name_are_all_there_in_their_order(client: Flas
     push_id = store.accept(push(properties=properties), REFUSED).id
     told = client.get(f"/api/v1/pushes/{push_id}").json
     assert [one["value"] for one in told["property_list"]] == list(values)
+
+
+# What the pages are made of -------------------------------------------------------------------------------------------
+
+
+def test_a_preview_is_the_table_its_outcomes_text_or_the_number_of_pages(client: FlaskClient, store: SqlStore) -> None:
+    csv, text, unknown = b"job,status\n2,Busy\n1,Sent\n3,Sent\n", "Grüße\nzwei".encode(), b"\0\1"
+    fax = (SAMPLES / "sampleFax.xml").read_bytes()
+    documents = (
+        document_of(csv), document_of(text, 2, detected_type="text/plain"),
+        document_of(unknown, 3, detected_type=None), document_of(fax, 4, detected_type="application/pdf"),
+    )  # fmt: skip
+    push_id = store.accept(push(documents=documents), STRICT).id
+
+    def told(n: int, query: str = "") -> dict[str, Any]:
+        answer = client.get(f"/api/v1/pushes/{push_id}/documents/{n}/preview{query}")
+        assert answer.status_code == 200
+        return answer.json  # type: ignore[no-any-return]
+
+    assert told(1)["table"] == {
+        "head": ["job", "status"], "rows": [["2", "Busy"], ["1", "Sent"], ["3", "Sent"]], "sorted_by": 0,
+    }  # fmt: skip
+    assert told(1)["outcomes"] == {
+        "column": "status", "rows": 3, "whole": True,
+        "counts": [{"value": "Sent", "rows": 2}, {"value": "Busy", "rows": 1}],
+    }  # fmt: skip
+    assert [row[0] for row in told(1, "?sort=-1")["table"]["rows"]] == ["3", "2", "1"]
+    assert (told(2)["lines"], told(2)["table"], told(2)["cut"]) == (["Grüße", "zwei"], None, False)
+    assert told(3)["sentence"] == "Nothing of a document of this type can be shown."
+    assert (told(4)["pages"], told(4)["sentence"] != "") == (0, True), "what is no PDF cannot be drawn"
+    for sort in ("x", "1000", "--1", ""):
+        assert client.get(f"/api/v1/pushes/{push_id}/documents/1/preview?sort={sort}").status_code == 400
+
+
+def test_the_lines_around_a_deviation_are_told_with_their_numbers(client: FlaskClient, store: SqlStore) -> None:
+    raw = b"".join(b"<line n='%d'>\n" % n for n in range(1, 4001))
+    found = Verdict(Conformance.STRICT, "c0ffee" * 10 + "0000", (Deviation("XML-003", "", 3000, "f", "w"),))
+    push_id = store.quarantine(replace(refused(raw), verdict=found))
+    told = client.get(f"/api/v1/pushes/{push_id}/raw/lines").json
+    by_number = {line["n"]: line for line in told["lines"]}
+    assert {2998, 2999, 3000, 3001, 3002} <= set(by_number)
+    assert by_number[3000]["text"] == "<line n='3000'>"
+    assert [n for n, line in by_number.items() if line["gap"]] == [2997]
+    indented = client.get(f"/api/v1/pushes/{push_id}/raw/lines?view=pretty").json
+    assert (indented["view"], indented["sentence"][:12]) == ("raw", "Not indented")
+
+
+def test_bytes_are_told_from_one_end_to_the_other(client: FlaskClient, store: SqlStore) -> None:
+    push_id, raw, at = store.quarantine(refused(b"0123456789abcdef" * 600)), b"", 0
+    while at is not None:
+        told = client.get(f"/api/v1/pushes/{push_id}/raw/lines?view=hex&offset={at}").json
+        assert told["offset"] == at
+        raw += b"".join(bytes.fromhex(line["text"][10:57]) for line in told["lines"])
+        before, at = told["previous"], told["next"]
+    assert raw == b"0123456789abcdef" * 600
+    assert before == 4096
+
+
+def test_the_rules_the_service_and_what_stays_are_told(store: SqlStore) -> None:
+    settings = {"public_url": "https://push.example.com/push", "retention": {"accepted": {"days": 90.0}}}
+    client = client_of(store, **settings)
+    rules = {one["id"]: one for one in client.get("/api/v1/rules").json["rules"]}
+    assert list(rules) == list(RULES)
+    assert rules["PAY-001"]["sentence"] == RULES["PAY-001"].sentence
+    assert (rules["HTTP-005"]["http_status"], rules["HTTP-005"]["severity"]) == (413, "fatal")
+    assert client.get("/api/v1/service").json == {
+        "push_url": "https://push.example.com/push", "wsdl_url": "https://push.example.com/push?wsdl",
+        "searches": False, "keeps_exchanges": False, "judges_again": False,
+    }  # fmt: skip
+    assert client.get("/api/v1/retention").json == {
+        "accepted": {"days": 90.0, "count": None, "bytes": None},
+        "quarantined": {"days": None, "count": None, "bytes": None},
+        "sentence": "What stays: accepted: 90 days. What is held, or not delivered, stays in any case.",
+    }
+    assert client.get("/api/v1/facets").status_code == 503, "there is no index to ask"
+
+
+def test_the_columns_of_the_charts_are_told(store: SqlStore) -> None:
+    pushed(store, 1), pushed(store, 2)
+    store.quarantine(refused(b"<junk/>"))
+    index = SearchIndex(store.companion("index"), store.inbox_id)
+    Indexer(store, index, 1000).catch_up()
+    desk = Desk(index, clock=lambda: NOON + timedelta(hours=2))
+    client = admin_app(OwnSettings(), store, CONTRACT, desk).test_client()
+    by_hour, by_day = (client.get(f"/api/v1/overview?days={days}").json for days in (1, 7))
+    assert (by_hour["slot_hours"], len(by_hour["slots"])) == (1, 24)
+    assert (by_day["slot_hours"], len(by_day["slots"])) == (24, 7)
+    for told in (by_hour, by_day):
+        assert sum(slot["accepted"] for slot in told["slots"]) == 2
+        assert sum(slot["quarantined"] for slot in told["slots"]) == 1
+    assert by_hour["slots"][-3]["began_at"] == "2026-11-23T12:00:00Z"
+    assert by_hour["slots"][-3]["acknowledgement"]["pushes"] == 0, "no exchanges are kept here"
+    assert client.get("/api/v1/facets").json == {"accounts": [], "sources": ["192.0.2.7"]}

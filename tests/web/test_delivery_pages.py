@@ -69,7 +69,6 @@ def test_the_page_of_a_push_says_of_each_delivery_how_it_stands_and_why(
         "archive delivered after 1 attempt",
         "branch dead letter after 1 attempt",
         "last attempt failed: <b>Client fault</b>",
-        f"soapsvc inbox requeue {push_id} --delivery branch",
         "desk pending not tried yet: consumers ask for it",
         "late pending not tried yet: paused since 2026-11-23 13:00:00Z",
     ):

@@ -24,9 +24,21 @@ pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
 WIDE, NARROW = (1280, 900), (360, 740)
 AXE = "axe-core@4.14.1"
+OPEN_ALL = "for (const one of document.querySelectorAll('details')) one.open = true"
 AXE_RUN = "axe.run({resultTypes: ['violations']}).then(arguments[arguments.length - 1])"
 REPORT, FAX = SAMPLES / "sampleReport.xml", SAMPLES / "sampleFax.xml"
 REFUSED = SAMPLES / "refused" / "badNumber.xml"
+DELIVERIES = """
+[[delivery]]
+name = "archive"
+target = "file://{folder}/archive"
+
+[[delivery]]
+name = "branch"
+target = "http://127.0.0.1:9/push"
+kind = ["report"]
+attempts = 1
+"""
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def service(folder: Path) -> Iterator[Service]:
-    with running_service(folder) as running:
+    with running_service(folder, settings=DELIVERIES.format(folder=folder)) as running:
         yield running
 
 
@@ -203,6 +215,41 @@ def test_the_contract_page_leads_to_what_the_traffic_says_of_it(filled: Service,
     browser.until(lambda: browser.chrome.current_url.endswith(f"/pushes/{push_id}"), "the push that shows it")
 
 
+def test_an_operator_holds_a_push_and_puts_back_its_dead_letter_by_keyboard(filled: Service, browser: Browser) -> None:
+    push_id = push_of(filled, "report_1000001.csv")
+    page = f"{filled.admin_url}/pushes/{push_id}"
+    browser.until(lambda: deliveries(filled, push_id)["branch"] == ("dead", 1), "a dead letter")
+    browser.go(page)
+
+    def acts(form: str, *keys: str) -> None:
+        browser.one(f"details:has(form[action$='/{form}']) summary").send_keys(Keys.ENTER)
+        ActionChains(browser.chrome).send_keys(*keys).perform()
+
+    acts("hold", Keys.TAB, "asked for by the auditors", Keys.ENTER)
+    said(browser, "Held:")
+    assert "asked for by the auditors" in browser.one("section[aria-labelledby=retention]").text
+    assert "branch dead letter after 1 attempt" in browser.one(".deliveries").text
+    browser.go(page)
+    acts("requeue", Keys.TAB, "branch", Keys.TAB, Keys.SPACE, Keys.TAB, Keys.ENTER)
+    said(browser, "Requeued: 1 delivery, due now.")
+    browser.until(lambda: deliveries(filled, push_id)["branch"] == ("dead", 2), "the second attempt to have failed")
+    assert deliveries(filled, push_id)["archive"][0] == "delivered"
+    browser.one("#release").click()
+    said(browser, "Released:")
+    assert not browser.complaints()
+
+
+def said(browser: Browser, words: str) -> None:
+    """What the page that an action led to says of it."""
+    shown = "return document.querySelector('[role=status].notice')?.innerText ?? ''"
+    browser.until(lambda: browser.run(shown).startswith(words), words)
+
+
+def deliveries(service: Service, push_id: str) -> dict[str, tuple[str, int]]:
+    told = json.loads(get(f"{service.admin_url}/api/v1/pushes/{push_id}").body)["deliveries"]
+    return {one["target"]: (one["state"], one["attempts"]) for one in told}
+
+
 @pytest.fixture
 def without_script(browser: Browser) -> Iterator[Browser]:
     browser.scripts(allowed=False)
@@ -226,6 +273,26 @@ def test_without_javascript_everything_is_there_after_a_reload(filled: Service, 
     browser.until(lambda: browser.all(".notice a"), "that it is under way")
     again = f"{filled.admin_url}/contract/learned"
     browser.until(lambda: browser.go(again) or not browser.all(".notice"), "the outcome, after some reloads")
+
+
+def test_without_javascript_a_target_is_paused_and_its_dead_letters_are_put_back(
+    filled: Service, without_script: Browser
+) -> None:
+    browser = without_script
+    browser.go(f"{filled.admin_url}/overview")
+    next(link for link in browser.all("th a") if link.text == "branch").click()
+    browser.one("#pause").click()
+    said(browser, "Paused:")
+    browser.one(".act summary").click()
+    browser.one("#requeue-dead").click()
+    assert browser.one(".act .tick input:invalid"), "nothing is sent before the box is ticked"
+    browser.one(".act .tick input").click()
+    browser.one("#requeue-dead").click()
+    said(browser, "Requeued:")
+    told = json.loads(get(f"{filled.admin_url}/api/v1/targets/branch").body)
+    assert (told["dead"], told["pending"] > 1, told["paused_at"] is None) == (0, True, False)
+    browser.one("#resume").click()
+    said(browser, "Resumed:")
 
 
 def test_a_keyboard_alone_leads_from_the_top_of_the_inbox_into_a_push(filled: Service, browser: Browser) -> None:
@@ -259,6 +326,7 @@ def every_page(service: Service) -> list[str]:
     views = ("raw", "pretty", "hex")
     return [
         "/", "/?q=zzmarkup", "/?state=quarantined", "/wire", "/overview", "/contract", "/contract/learned", "/rules",
+        "/targets/archive", "/targets/branch",
         *(f"/pushes/{one}" for one in hostile),
         *(f"/pushes/{one}/raw?view={view}" for one in hostile for view in views),
         *(f"/wire/{exchanges[0]['n']}?view={view}" for view in views),
@@ -298,6 +366,7 @@ def test_no_page_is_wider_than_its_window(filled: Service, browser: Browser, siz
     try:
         for path in every_page(filled):
             browser.go(filled.admin_url + path)
+            browser.run(OPEN_ALL)
             assert browser.run("return document.documentElement.scrollWidth") <= size[0], path
     finally:
         browser.show(*WIDE)
@@ -324,6 +393,7 @@ def test_axe_finds_no_serious_fault(filled: Service, browser: Browser, axe: str,
         pages = [path for path in every_page(filled) if not path.endswith(("view=pretty", "view=raw"))]
         for path in [*pages, f"/pushes/{push_of(filled, 'report_1000001.csv')}", "/no-such-page"]:
             browser.go(filled.admin_url + path)
+            browser.run(OPEN_ALL)
             browser.run(axe)
             found = browser.chrome.execute_async_script(AXE_RUN)
             assert found["passes"], path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -201,7 +202,9 @@ def test_every_answer_tells_the_browser_to_trust_it_little(
     assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
     assert headers["Cache-Control"] in ("no-store", "no-cache")
     assert "Access-Control-Allow-Origin" not in headers
-    assert "Set-Cookie" not in headers
+    for cookie in headers.getlist("Set-Cookie"):  # a page with a form has its token, and the cookie that it belongs to
+        assert re.fullmatch(r"soapsvc_mark=[\w-]+; HttpOnly; Path=/; SameSite=Strict", cookie)
+        assert (method, path) == ("GET", "/pushes/{id}")
 
 
 def test_a_page_may_load_its_own_style_and_one_script_and_nothing_else(client: FlaskClient) -> None:

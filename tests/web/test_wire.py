@@ -103,8 +103,13 @@ def test_no_credential_is_shown_on_the_wire(service: Service, view: str) -> None
     page = get(f"{service.admin_url}/wire/{one['n']}?view={view}").body.decode()
     har = get(f"{service.admin_url}/api/v1/exchanges/{one['n']}/har").body.decode()
     raw = get(f"{service.admin_url}/pushes/{one['push_id']}/raw?view={view}").body.decode()
+    told = [
+        get(f"{service.admin_url}/api/v1/{path}/lines?view={view}").body.decode()
+        for path in (f"exchanges/{one['n']}", f"pushes/{one['push_id']}/raw")
+    ]
+    assert all("***" in shown or view == "hex" for shown in told)
     for password in PASSWORDS:
-        for shown in (page, har, raw, page.replace(" ", ""), raw.replace(" ", "")):
+        for shown in (page, har, raw, *told, *(text.replace(" ", "") for text in (page, raw, *told))):
             assert password not in shown
             assert password.encode().hex() not in shown
     assert PASSWORDS[1] not in page
@@ -164,11 +169,12 @@ def test_the_curl_command_sends_the_same_again(service: Service, tmp_path: Path)
     page = get(f"{service.admin_url}/wire/{one['n']}").body.decode()
     found = re.search(r'id="curl-command">(.*?)</pre>', page, re.DOTALL)
     assert found
+    told = json.loads(get(f"{service.admin_url}/api/v1/exchanges/{one['n']}").body)["curl"]
     command = shlex.split(found[1].replace("&#39;", "'").replace("&#34;", '"').replace("&amp;", "&"))
     raw = get(f"{service.admin_url}/api/v1/pushes/{one['push_id']}/raw").body
     (tmp_path / f"{one['push_id']}.xml").write_bytes(raw)
-    if command[0] != "curl":
-        raise AssertionError(command)
+    assert command == shlex.split(told)
+    assert command[0] == "curl"
     done = subprocess.run([*command, "--silent"], capture_output=True, text=True, cwd=tmp_path)
     assert "200 OK" in done.stdout
     assert [row["redeliveries"] for row in listed(service.inbox) if row["id"] == one["push_id"]] == [1]
