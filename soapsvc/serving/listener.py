@@ -22,7 +22,7 @@ CONNECTIONS = 1000  # waitress' default of 100 is used up by 100 slow senders
 CONNECTIONS_WANTED = 800  # above, idle ones are let go
 BACKLOG = 1024  # connections that the kernel keeps until they are accepted
 RECEIVE_BYTES = 256 * 1024  # at 8 KiB, the default, a large body takes three times as long
-IN_MEMORY_BYTES = 512 * 1024  # of a body; above, a temporary file
+FORM_BYTES = 256 * 1024  # of a body that is put nowhere: it is held
 IDLE_SECONDS = 60  # a kept-alive connection without a request
 HEAD_BYTES = 64 * 1024
 DISK_FULL = Answer(503, (("Content-Type", "text/plain; charset=utf-8"),), b"The disk is full; try again later.\n")
@@ -61,8 +61,9 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
             connection_limit=CONNECTIONS,
             asyncore_use_poll=True,
             recv_bytes=RECEIVE_BYTES,
-            inbuf_overflow=IN_MEMORY_BYTES,
-            max_request_body_size=settings.max_envelope_bytes + 1,  # waitress refuses what is not smaller
+            inbuf_overflow=FORM_BYTES,
+            max_request_body_size=1
+            + (settings.max_envelope_bytes if before_body else FORM_BYTES),  # it is to be smaller
             max_request_header_size=HEAD_BYTES,
             channel_timeout=IDLE_SECONDS,
             cleanup_interval=1,

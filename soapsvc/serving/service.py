@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import sys
-import tempfile
 import threading
 import time
 from contextlib import AbstractContextManager, nullcontext
@@ -122,8 +121,6 @@ class _Rooms:
         kept = Kept(settings.exchanges_kept, settings.exchanges_days)
         self._exchanges = ExchangeLog(self._store.companion("wire"), kept) if kept.exchanges else None
         self._desk: AdminDesk | None = None
-        # waitress spools large bodies with the tempfile module: on the disk whose free space is looked at
-        tempfile.tempdir = str(self._store.spool_directory)
 
     def tell_contract(self) -> None:
         """Log which contract is in force, and how far it is from the shipped one."""
@@ -164,7 +161,6 @@ class _Rooms:
         return Worker(self._settings, self._store) if self._settings.delivery_worker == "serve" else nullcontext()
 
     def close(self) -> None:
-        tempfile.tempdir = None
         if self._desk is not None:
             self._desk.close()
         if self._exchanges is not None:
@@ -236,7 +232,7 @@ def _supervise(settings: Settings, public: socket.socket, admin: socket.socket, 
     of a process that has read the code and does nothing else, so that they start at once and share what they have read.
     """
     multiprocessing.set_forkserver_preload([__name__])
-    forkserver.ensure_running()  # before the rooms direct temporary files, its socket among them, to their spool
+    forkserver.ensure_running()  # it reads the code while the rooms are made
     with _Rooms(settings) as rooms, rooms.worker():
         listener = rooms.admin_listener(admin)
         _hold_contract(settings, looking)
