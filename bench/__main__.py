@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
@@ -19,8 +20,8 @@ from bench.load import BUILT, generator
 from bench.machine import describe_commit, describe_machine, describe_versions
 from bench.measuring import Sample, measure, rows_of
 from bench.messages import SIZES
-from bench.report import PAGE, markdown, show, write
-from bench.servers import SERVERS, names_of
+from bench.report import PAGE, draw, markdown, show, write_table
+from bench.servers import SERVERS, SYNC_MS, names_of
 
 FULL_SIZES = ("10KB", "1MB", "20MB")
 QUICK_SIZES = ("10KB", "1MB")
@@ -30,6 +31,8 @@ QUICK_SERVERS = ("naive", "soapsvc", "soapsvc-2", "bare")
 def main(arguments: Sequence[str] | None = None) -> int:
     given = _parse(arguments)
     console = Console(stderr=True)
+    if given.sync_ms:
+        os.environ[SYNC_MS] = str(given.sync_ms)
     try:
         generator()
     except RuntimeError as cause:
@@ -55,7 +58,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     kept = {"facts": facts, "left_out": left_out, "samples": [sample.as_dict() for sample in samples]}
     (BUILT / "last.json").write_text(json.dumps(kept, indent=1))
     if given.write:
-        write(markdown(rows, left_out, facts, picture=True), rows)
+        if given.sync_ms:
+            write_table("slow disk", markdown(rows, left_out, facts, picture=False))
+        else:
+            write_table("peers", markdown(rows, left_out, facts, picture=True))
+            draw(rows)
         console.print(f"Written to {PAGE}")
     show(markdown(rows, left_out, facts, picture=False))
     return 1 if any(sample.errors for sample in samples) else 0
@@ -108,8 +115,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, help="of each measurement; default: 5; quick: 2")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md; a full run always does")
     parser.add_argument("--scratch", type=Path, help="directory on the disk to measure on; default: the temporary one")
+    parser.add_argument("--sync-ms", type=int, help="by which each fsync takes longer: a slow disk; a table of its own")
     given = parser.parse_args(arguments)
-    full = not (given.quick or given.peers or given.sizes or given.rounds or given.seconds)
+    full = not (given.quick or given.peers or given.sizes or given.rounds or given.seconds or given.sync_ms)
     given.write = given.write or full
     given.peers = given.peers or list(QUICK_SERVERS if given.quick else SERVERS)
     given.sizes = given.sizes or list(QUICK_SIZES if given.quick else FULL_SIZES)

@@ -38,15 +38,20 @@ class Load:
 
 def generator() -> Path:
     """The compiled generator. Errors: RuntimeError: no C compiler, or it does not compile."""
-    program = BUILT / "load"
-    if program.exists() and program.stat().st_mtime > SOURCE.stat().st_mtime:
+    return compiled(SOURCE, "load")
+
+
+def compiled(source: Path, name: str, *options: str) -> Path:
+    """What a C file is compiled to. Errors: RuntimeError."""
+    program = BUILT / name
+    if program.exists() and program.stat().st_mtime > source.stat().st_mtime:
         return program
     if shutil.which("gcc") is None:
-        raise RuntimeError("the load generator is C, and gcc is not installed")
+        raise RuntimeError(f"{source.name} is C, and gcc is not installed")
     BUILT.mkdir(exist_ok=True)
-    made = subprocess.run(["gcc", "-O2", "-o", program, SOURCE], capture_output=True, text=True)
+    made = subprocess.run(["gcc", "-O2", *options, "-o", program, source], capture_output=True, text=True)
     if made.returncode:
-        raise RuntimeError(f"gcc does not compile {SOURCE.name}: {made.stderr.strip()}")
+        raise RuntimeError(f"gcc does not compile {source.name}: {made.stderr.strip()}")
     return program
 
 

@@ -15,8 +15,8 @@ from bench.processes import PeakMemory, cpu_seconds, machine_seconds, tree
 from bench.servers import LeftOut, Server, running
 
 CONNECTIONS = {"10KB": 16, "1MB": 4, "20MB": 2, "100MB": 1}
-BASE = "naive"
-"""What the ratios are to."""
+BASE, BASE_BYTES = "naive", "naive-bytes"
+"""What the ratios are to: the document as the contract has it, a text, and as what its text means."""
 FREE_BYTES = 8 * 1024**3  # what the fastest can write of large messages before its directory is removed
 
 
@@ -51,6 +51,7 @@ class Row:
     rate: float
     spread: float
     ratio: float | None
+    ratio_to_bytes: float | None
     p50_ms: float
     p99_ms: float
     cpu_ms: float
@@ -144,22 +145,26 @@ def rows_of(samples: Iterable[Sample], size: str) -> dict[str, Row]:
     for sample in samples:
         if sample.size == size:
             of_server.setdefault(sample.server, []).append(sample)
-    base = {sample.round: sample.rate for sample in of_server.get(BASE, [])}
-    return {name: _row(name, own, base) for name, own in of_server.items()}
+    bases = [{sample.round: sample.rate for sample in of_server.get(name, [])} for name in (BASE, BASE_BYTES)]
+    return {name: _row(name, own, *bases) for name, own in of_server.items()}
 
 
-def _row(name: str, own: Sequence[Sample], base: dict[int, float]) -> Row:
+def _row(name: str, own: Sequence[Sample], base: dict[int, float], base_bytes: dict[int, float]) -> Row:
     def median(member: str) -> float:
         return statistics.median(float(getattr(sample, member)) for sample in own)
 
+    def ratio(to: dict[int, float]) -> float | None:
+        # each round's ratio by itself: what slows the machine for a while slows both
+        ratios = [sample.rate / to[sample.round] for sample in own if to.get(sample.round)]
+        return statistics.median(ratios) if ratios else None
+
     rates = [sample.rate for sample in own]
-    # each round's ratio by itself: what slows the machine for a while slows both
-    ratios = [sample.rate / base[sample.round] for sample in own if base.get(sample.round)]
     return Row(
         server=name,
         rate=median("rate"),
         spread=(max(rates) - min(rates)) / median("rate") if median("rate") else 0.0,
-        ratio=statistics.median(ratios) if ratios else None,
+        ratio=ratio(base),
+        ratio_to_bytes=ratio(base_bytes),
         p50_ms=median("p50_ms"),
         p99_ms=median("p99_ms"),
         cpu_ms=median("cpu_ms"),

@@ -62,10 +62,14 @@ def put_between(page: str, marker: str, text: str) -> str:
     return f"{before}{begin}\n{text.strip()}\n{end}{after}"
 
 
-def write(text: str, rows: Rows) -> None:
-    """Put the tables into the page, and the picture beside it."""
+def write_table(marker: str, text: str) -> None:
+    """Put the tables into the page."""
     page = PAGE.read_text() if PAGE.exists() else "# Performance\n"
-    PAGE.write_text(put_between(page, "peers", text))
+    PAGE.write_text(put_between(page, marker, text))
+
+
+def draw(rows: Rows) -> None:
+    """Put the picture beside the page."""
     PICTURE.parent.mkdir(exist_ok=True)
     PICTURE.write_text(svg(rows))
 
@@ -76,7 +80,7 @@ def _ordered(names: Sequence[str]) -> list[str]:
 
 def _summary(rows: Rows) -> str:
     names = _ordered([name for of_size in rows.values() for name in of_size])
-    header = ["receiver", *(f"{size}: × naive (a second)" for size in rows), "checks the schema"]
+    header = ["receiver", *(f"{size}: × naive, × ByteArray (a second)" for size in rows), "checks the schema"]
     lines = [
         [
             SERVERS[name].label,
@@ -91,8 +95,8 @@ def _summary(rows: Rows) -> str:
 def _ratio_and_rate(row: Row | None) -> str:
     if row is None:
         return "-"
-    rate = short(row.rate)
-    return f"{row.ratio:.2f} ({rate})" if row.ratio is not None else rate
+    ratios = [f"{ratio:.2f}" for ratio in (row.ratio, row.ratio_to_bytes) if ratio is not None]
+    return f"{', '.join(ratios)} ({short(row.rate)})" if ratios else short(row.rate)
 
 
 def _detail(size: str, rows: Mapping[str, Row]) -> str:

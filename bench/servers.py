@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bench.load import BUILT
+from bench.load import BUILT, compiled
 from bench.messages import NUMBER, SIZES, message
 from bench.peers.contract_schema import write_schema
 
@@ -28,6 +28,8 @@ CHECKOUT = Path(os.environ.get("BENCH_CHECKOUT", ROOT)).absolute()
 """Whose soapsvc is measured."""
 WSDL = ROOT / "wsdl" / "JobDocumentTransmit200810results.wsdl"
 PEERS = Path(__file__).with_name("peers")
+SYNC_MS = "BENCH_SYNC_MS"
+"""In the environment: milliseconds that each sync of a receiver takes longer."""
 READY_SECONDS = 60
 STOP_SECONDS = 40  # soapsvc lets requests under way finish for 30
 PHP_CHILDREN = 16  # as many as connections, so that none waits for a disk's sync of another
@@ -138,6 +140,8 @@ def free_port() -> int:
 def _environment() -> dict[str, str]:
     """Ours, without settings of soapsvc, and with the checkout ahead of what is installed."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SOAPSVC_")}
+    if SYNC_MS in kept:
+        kept["LD_PRELOAD"] = str(compiled(Path(__file__).with_name("slow_sync.c"), "slow_sync.so", "-shared", "-fPIC"))
     return {**kept, "PYTHONPATH": str(CHECKOUT), "PYTHONUNBUFFERED": "1"}
 
 
@@ -194,9 +198,19 @@ def needed(*programs: str) -> list[str]:
 
 def _soapsvc(processes: int) -> Callable[[Running, int], None]:
     def begin(peer: Running, port: int) -> None:
-        _serve(peer, port, processes, f"sqlite:///{peer.folder / 'inbox.db'}")
+        inbox = f"sqlite:///{peer.folder / 'inbox.db'}"
+        subprocess.run([sys.executable, "-c", _MAKE, inbox], env=_environment(), cwd=CHECKOUT, check=True)
+        _serve(peer, port, processes, inbox)
 
     return begin
+
+
+_MAKE = """
+import sys
+from soapsvc.inbox.sql_store import open_store
+open_store(sys.argv[1], quarantine_max_bytes=1, quarantine_max_bytes_per_source=1).close()
+"""
+"""Of its inbox: a receiver makes it once, and what that takes stays in the process that did it (Alembic, 10 MiB)."""
 
 
 def _serve(peer: Running, port: int, processes: int, inbox: str, env: Mapping[str, str] | None = None) -> None:
