@@ -163,7 +163,7 @@ class _LongText:
         if not whole:
             return True
         characters = self._held[:whole]
-        if self._width and not self._without_line_ends(characters):
+        if self._width and not _take_line_ends(characters, self._width, self._line_end, whole // self._step):
             return False
         try:
             decoded = pybase64.b64decode(characters, validate=True)
@@ -180,12 +180,8 @@ class _LongText:
         """The white space behind it; None: it is none that can be written again."""
         last = bytes(self._held.rstrip(WHITE_SPACE))
         after = bytes(self._held[len(last) :])
-        characters = last.replace(self._line_end, b"") if self._width else last
-        if self._width:
-            lines = (characters[at : at + self._width] for at in range(0, len(characters), self._width))
-            if self._line_end.join(lines) != last:
-                return None
-        decoded = decoded_characters(characters)
+        characters = _in_one_line(last, self._width, self._line_end)
+        decoded = None if characters is None else decoded_characters(characters)
         if decoded is None:
             return None
         self._sink.write(decoded)
@@ -208,17 +204,32 @@ class _LongText:
             yield self._line_end
         yield bytes(self._held)
 
-    def _without_line_ends(self, lines: bytearray) -> bool:
-        """Take the line ends out of whole lines; False: they are not where they should be."""
-        for n in reversed(range(len(self._line_end))):
-            ends = slice(self._width + n, None, self._width + n + 1)
-            if lines[ends].strip(self._line_end[n : n + 1]):
-                return False
-            del lines[ends]
-        return True
+
+def _in_one_line(text: bytes, width: int, line_end: bytes) -> bytes | None:
+    """A text without its line ends; None: they are not each behind so many characters, and the last line is no longer.
+
+    width  0: it has none
+    """
+    if not width or not text:
+        return text
+    characters, count = bytearray(text), (len(text) - 1) // (width + len(line_end))
+    if not _take_line_ends(characters, width, line_end, count) or len(characters) > (count + 1) * width:
+        return None
+    return bytes(characters)
 
 
-def _lines_of(begin: bytearray) -> tuple[int, bytes]:
+def _take_line_ends(text: bytearray, width: int, line_end: bytes, count: int) -> bool:
+    """Take so many line ends out, each behind `width` characters; False: they are not there."""
+    for n in reversed(range(len(line_end))):
+        period = width + n + 1
+        ends = slice(width + n, count * period, period)
+        if text[ends] != line_end[n : n + 1] * count:
+            return False
+        del text[ends]
+    return True
+
+
+def _lines_of(begin: bytes | bytearray) -> tuple[int, bytes]:
     """Width and line end by the first line; (0, b"") where no line of such a width ends."""
     found = _LINE_END.search(begin, 0, MAX_WIDTH + MAX_LINE_END_BYTES + 1)
     return (found.start(), found.group()) if found and found.start() <= MAX_WIDTH else (0, b"")
