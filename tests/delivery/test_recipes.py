@@ -26,7 +26,8 @@ from soapsvc.states import NEXT_STATE, DeliveryState
 from soapsvc.targets.file_names import FIELDS
 from soapsvc.targets.options import TargetOptions
 from tests.pushing import envelope, get, listed, post, running_service
-from tests.targets.servers import SECRET, Certificate, ftp_server, http_server, mail_server, s3_server, sftp_server
+from tests.s3 import s3_server
+from tests.targets.servers import SECRET, Certificate, ftp_server, http_server, mail_server, sftp_server
 
 DOCS = (Path(__file__).parents[2] / "docs" / "deliveries.md").read_text("utf-8")
 EXAMPLES = re.findall(r"^```toml\n(.*?)^```", DOCS, re.MULTILINE | re.DOTALL)

@@ -16,6 +16,7 @@ from tests.inbox.making import LARGE, STRICT, OpenStore, push
 from tests.inbox.promises import InboxPromises
 from tests.inbox.test_postgres_inbox import PlacePromises, database, open_inbox
 from tests.postgres import PostgresServer
+from tests.s3 import s3_server
 
 __all__ = ["database", "open_inbox"]  # fixtures
 _BUCKETS = count()
@@ -23,21 +24,8 @@ _BUCKETS = count()
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
-    """URL of the server, to which s3fs is pointed as AWS's own programs are."""
-    pytest.importorskip("s3fs", reason="needs s3fs: pip install 'soapsvc[s3]'")
-    moto = pytest.importorskip("moto.server", reason="needs moto: pip install 'moto[server]'")
-    one = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    one.start()
-    host, port = one.get_host_and_port()
-    environment = {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }  # fmt: skip
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        yield environment["AWS_ENDPOINT_URL"]
-    one.stop()
+    with s3_server() as url:
+        yield url
 
 
 class TestDocumentsInS3(InboxPromises, KeptPromises, PlacePromises):

@@ -36,6 +36,7 @@ from soapsvc.shipped import WSDL_FILE
 from soapsvc.spool import Spool
 from soapsvc.wire.http_messages import RequestHead
 from tests.pushing import TEXT_XML, free_port
+from tests.s3 import s3_server
 
 MIB = 1024 * 1024
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -232,21 +233,8 @@ def sftp_server(folder: Path, known_hosts: Path, *, home: Path | None = None) ->
 
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
-    """URL of an S3 server, to which s3fs is pointed as AWS's own programs are."""
-    pytest.importorskip("s3fs", reason="needs s3fs: pip install s3fs")
-    moto = pytest.importorskip("moto.server", reason="needs moto: pip install 'moto[server]'")
-    one = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    one.start()
-    host, port = one.get_host_and_port()
-    environment = {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }  # fmt: skip
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        yield environment["AWS_ENDPOINT_URL"]
-    one.stop()
+    with s3_server() as url:
+        yield url
 
 
 @dataclass(frozen=True)

@@ -340,26 +340,3 @@ def sftp_server(root: Path, folder: Path) -> Iterator[Site]:
         thread.join()
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
-
-
-# S3 ------------------------------------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def s3_server() -> Iterator[str]:
-    """Its URL; the environment has credentials for it."""
-    moto = pytest.importorskip("moto.server", reason="needs moto: pip install 'moto[server]'")
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {
-            "AWS_ACCESS_KEY_ID": "a",
-            "AWS_SECRET_ACCESS_KEY": "b",
-            "AWS_DEFAULT_REGION": "us-east-1",
-        }.items():
-            patch.setenv(name, value)
-        try:
-            yield f"http://{host}:{port}"
-        finally:
-            server.stop()

@@ -26,8 +26,9 @@ from soapsvc.targets.target import DeliveryFailed, OutgoingPush, Target
 from tests.conftest import PRIVILEGE
 from tests.inbox.accepting import PROCESSES
 from tests.pushing import envelope, free_port
+from tests.s3 import s3_server
 from tests.targets.outgoing import AT, REPORT, a_document, a_push
-from tests.targets.servers import SECRET, Certificate, ftp_server, raw_server, s3_server, sftp_server
+from tests.targets.servers import SECRET, Certificate, ftp_server, raw_server, sftp_server
 
 OPTIONS = TargetOptions(connect_seconds=5, total_seconds=20, password=SECRET, clock=lambda: AT)
 Files = Callable[[], dict[str, bytes]]
@@ -218,10 +219,9 @@ class TestS3(FilePromises):
     PARTS = 0
 
     @pytest.fixture
-    def place(self, store: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, TargetOptions, Files]:
+    def place(self, store: str) -> tuple[str, TargetOptions, Files]:
         import s3fs
 
-        monkeypatch.setenv("AWS_ENDPOINT_URL", store)
         bucket = f"b{os.urandom(6).hex()}"
         fs = s3fs.S3FileSystem(endpoint_url=store, skip_instance_cache=True, use_listings_cache=False)
         fs.mkdir(bucket)
