@@ -15,6 +15,7 @@ from waitress.server import TcpWSGIServer
 from soapsvc.errors import SettingsError
 from soapsvc.serving.channel import JudgingChannel
 from soapsvc.serving.request_parser import BeforeBody, Told
+from soapsvc.serving.shared_connections import SharedConnections
 from soapsvc.settings import Settings, host_and_port
 from soapsvc.wire.http_messages import Answer
 
@@ -23,6 +24,8 @@ CONNECTIONS_WANTED = 800  # above, idle ones are let go
 BACKLOG = 1024  # connections that the kernel keeps until they are accepted
 RECEIVE_BYTES = 256 * 1024  # at 8 KiB, the default, a large body takes three times as long
 FORM_BYTES = 256 * 1024  # of a body that is put nowhere: it is held
+LEFT_SECONDS = 0.005  # that a new connection is left to a process that has fewer, at most
+LOOK_SECONDS = 0.001  # between two looks at whether that one has taken it
 IDLE_SECONDS = 60  # a kept-alive connection without a request
 HEAD_BYTES = 64 * 1024
 DISK_FULL = Answer(503, (("Content-Type", "text/plain; charset=utf-8"),), b"The disk is full; try again later.\n")
@@ -34,6 +37,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
     before_body   judges a request by its head: the answer, or what the body is put into; None: nobody does
     told          of each request that the application does not see; None: nobody is
     spool_failed  the answer when a body could not be written to disk
+    shared        with processes that accept from the same socket; None: there are none
     """
 
     channel_class = JudgingChannel
@@ -48,7 +52,9 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         before_body: BeforeBody | None = None,
         told: Told | None = None,
         spool_failed: Callable[[], Answer] = lambda: DISK_FULL,
+        shared: SharedConnections | None = None,
     ):
+        self._shared, self._left_until = shared, 0.0
         self.before_body, self.told, self.spool_failed = before_body, told, spool_failed
         self.request_seconds = settings.request_seconds
         self.min_bytes_per_second = settings.min_bytes_per_second
@@ -109,6 +115,27 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         for channel in list(self.active_channels.values()):
             channel.look_at_the_clock()
 
+    def readable(self) -> bool:
+        return bool(super().readable()) and not self._leaves
+
+    def handle_accept(self) -> None:
+        if self._shared is not None and self._shared.another_is_next():
+            now = time.monotonic()
+            if now > self._left_until + LEFT_SECONDS:  # else it was left a moment ago, and nobody took it
+                self._left_until = now + LEFT_SECONDS
+                return
+        super().handle_accept()
+        self._tell()
+
+    @property
+    def _leaves(self) -> bool:
+        """Whether a new connection is left to another process, for a moment."""
+        return self._shared is not None and time.monotonic() < self._left_until and self._shared.another_is_next()
+
+    def _tell(self) -> None:
+        if self._shared is not None:
+            self._shared.tell(len(self.active_channels))
+
     def _make_room(self) -> None:
         """Let go of the connections that were idle longest, before there are so many that no sender gets in."""
         over = len(self.active_channels) - CONNECTIONS_WANTED
@@ -118,7 +145,8 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
                 channel.will_close = True
 
     def _poll(self) -> None:
-        wasyncore.loop(timeout=0.5, map=self._map, use_poll=True, count=1)
+        self._tell()
+        wasyncore.loop(timeout=LOOK_SECONDS if self._leaves else 0.5, map=self._map, use_poll=True, count=1)
 
 
 def listening_socket(address: str, setting: str) -> socket.socket:

@@ -31,6 +31,7 @@ from soapsvc.receiver import Receiver
 from soapsvc.serving.admin_desk import AdminDesk
 from soapsvc.serving.exchange_recorder import ExchangeRecorder
 from soapsvc.serving.listener import Listener, address_of, listening_socket
+from soapsvc.serving.shared_connections import SharedConnections, without
 from soapsvc.settings import Settings
 from soapsvc.shipped import WSDL_FILE
 from soapsvc.web.admin_app import admin_app
@@ -133,7 +134,7 @@ class _Rooms:
             differences=len(found.differences),
         )
 
-    def public_listener(self, listening: socket.socket) -> Listener:
+    def public_listener(self, listening: socket.socket, shared: SharedConnections | None = None) -> Listener:
         receiver = Receiver(self._settings, self._wsdl, self._store)
         application: Any = receiver
         told = None
@@ -149,6 +150,7 @@ class _Rooms:
             before_body=receiver.before_body,
             told=told,
             spool_failed=receiver.spool_failed,
+            shared=shared,
         )
 
     def admin_listener(self, listening: socket.socket) -> Listener:
@@ -236,7 +238,8 @@ def _supervise(settings: Settings, public: socket.socket, admin: socket.socket, 
     with _Rooms(settings) as rooms, rooms.worker():
         listener = rooms.admin_listener(admin)
         _hold_contract(settings, looking)
-        workers = [_Worker(settings, public, number) for number in range(settings.processes)]
+        connections = multiprocessing.get_context("forkserver").RawArray("i", settings.processes)
+        workers = [_Worker(settings, public, number, connections) for number in range(settings.processes)]
         stopping = threading.Event()
 
         def stop(_number: int, _frame: object) -> None:
@@ -265,8 +268,8 @@ def _supervise(settings: Settings, public: socket.socket, admin: socket.socket, 
 class _Worker:
     """One receiver process, started again when it dies."""
 
-    def __init__(self, settings: Settings, public: socket.socket, number: int):
-        self._settings, self._public, self._number = settings, public, number
+    def __init__(self, settings: Settings, public: socket.socket, number: int, connections: Any):
+        self._settings, self._public, self._number, self._connections = settings, public, number, connections
         self._deaths = 0
         self._start_at = 0.0
         self._start()
@@ -276,6 +279,7 @@ class _Worker:
         if self._process.is_alive():
             return
         if self._start_at == 0.0:
+            without(self._connections, self._number)
             self._deaths = 0 if now - self._started_at > SETTLED_SECONDS else self._deaths
             pause = RESTART_SECONDS[min(self._deaths, len(RESTART_SECONDS) - 1)]
             self._deaths += 1
@@ -299,14 +303,14 @@ class _Worker:
         context = multiprocessing.get_context("forkserver")
         theirs, self._lifeline = context.Pipe(duplex=False)
         self._process: ForkServerProcess = context.Process(
-            target=_work, args=(self._settings, self._public, self._number, theirs)
+            target=_work, args=(self._settings, self._public, self._number, self._connections, theirs)
         )
         self._process.start()
         theirs.close()
         self._started_at, self._start_at = time.monotonic(), 0.0
 
 
-def _work(settings: Settings, public: socket.socket, number: int, lifeline: Connection) -> None:
+def _work(settings: Settings, public: socket.socket, number: int, connections: Any, lifeline: Connection) -> None:
     """One receiver process, of this number from 0. It ends in good order on SIGTERM, and when the supervisor is gone,
     however that ended."""
     configure_logs(settings.log_format)
@@ -314,7 +318,7 @@ def _work(settings: Settings, public: socket.socket, number: int, lifeline: Conn
     if settings.affinity == "auto":
         _stay_on_one_processor(number, settings.processes)
     with _Rooms(settings) as rooms:
-        listener = rooms.public_listener(public)
+        listener = rooms.public_listener(public, SharedConnections(connections, number))
         _stop_on_signals(listener, numbers=(signal.SIGTERM,))
 
         def watch() -> None:
