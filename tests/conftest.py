@@ -22,7 +22,7 @@ ONE_PYTHON = (
     "cli/test_contract_*", "cli/test_deliveries.py", "cli/test_inbox*", "cli/test_push_trial.py", "cli/test_streams.py",
     "contract/test_contract_difference.py", "contract/test_difference_against_instances.py", "contract/test_learn.py",
     "delivery/test_recipes.py", "delivery/test_worker.py", "inbox/test_failing_disk.py", "inbox/test_killed_inbox.py",
-    "inbox/test_postgres_*", "inbox/test_search_index.py", "intake/test_*", "journey/test_backup.py",
+    "inbox/test_postgres_*", "inbox/test_sqlite_search.py", "intake/test_*", "journey/test_backup.py",
     "journey/test_deliveries_killed.py", "journey/test_disk_full.py", "journey/test_failover.py",
     "journey/test_intake.py", "journey/test_killed.py", "journey/test_other_clients.py", "journey/test_reprocess.py",
     "journey/test_two_receivers.py", "preview/*", "serving/test_processes.py", "serving/test_shutdown.py",

@@ -1,14 +1,15 @@
-"""Follows the inbox and fills the search index, in a thread of the process that shows the pages.
+"""Follows the inbox and fills the search index, in a thread of the process that shows the pages; of several such
+processes one at a time does.
 
 The order of ids is that of arrival, and a push is seen when it is committed: one may appear behind another that was
 seen before. So new ids are followed at once, and what is older than SETTLED_SECONDS is walked once more for those that
 were late. What is in quarantine changes (it is judged again, or makes room): those ids are held against the inbox, a
-slice at a time, all over again.
+slice at a time, all over again. And so is everything else, more slowly: retention removes, and what a receiver stores
+whose clock is behind may lie behind what was looked at.
 """
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -25,6 +26,7 @@ from soapsvc.records import InboxDocument, PushState, StoredPush
 
 _LOG = structlog.get_logger(__name__)
 PAUSE_SECONDS = 0.4
+AFTER_FAILURE_SECONDS = 2.0
 SLICE = 50  # pushes entered in one transaction
 LATE_SLICE = 500  # ids looked at in one round
 SETTLED_SECONDS = 60.0  # a commit takes less, or its sender has given up
@@ -47,17 +49,21 @@ class Indexer:
     def __init__(self, store: InboxStore, index: SearchIndex, text_bytes: int, clock: Clock = utc_now):
         self._store, self._index, self._text_bytes, self._clock = store, index, text_bytes, clock
         self._closing = Event()
-        self._compared = ""
+        self._compared = self._walked = ""
         self._thread = Thread(target=self._follow, name="indexer", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def close(self) -> None:
-        """End after the slice under way."""
+        """End after the slice under way, and leave the index to others."""
         self._closing.set()
         if self._thread.is_alive():
             self._thread.join()
+            try:
+                self._index.leave()
+            except StoreError as cause:
+                _LOG.info("search index not left", cause=str(cause))
 
     def catch_up(self) -> None:
         """Enter everything that is in the inbox now."""
@@ -88,13 +94,24 @@ class Indexer:
 
     def compare(self) -> None:
         """Hold a slice of what the index has for quarantined against the inbox; a needless second look does no harm."""
-        kept = self._index.quarantined_after(self._compared, LATE_SLICE)
+        kept = self._index.ids_after(self._compared, LATE_SLICE, PushState.QUARANTINED)
         if kept:
             still = set(self._store.ids_after(self._compared, LATE_SLICE, PushState.QUARANTINED))
             left = [one for one in kept if one not in still]
             if left:
                 self.look_again(left)
         self._compared = kept[-1] if len(kept) == LATE_SLICE else ""
+
+    def walk(self) -> None:
+        """Hold a slice of all entries against the inbox, and the inbox against them; the next one goes on there."""
+        stored = self._store.ids_after(self._walked, LATE_SLICE)
+        known = self._index.ids_after(self._walked, LATE_SLICE)
+        ends = [ids[-1] for ids in (stored, known) if len(ids) == LATE_SLICE]
+        until = min(ends, default=self._index.fact("followed"))
+        differing = sorted(one for one in set(stored) ^ set(known) if one <= until)
+        if differing:
+            self.look_again(differing)
+        self._walked = until if ends else ""
 
     def look_again(self, push_ids: list[str]) -> None:
         """Enter pushes anew that were judged again, and forget those that are gone."""
@@ -112,34 +129,25 @@ class Indexer:
         while not self._closing.is_set():
             began = time.monotonic()
             try:
-                busy = self.follow() == SLICE or self.settle() == LATE_SLICE
-                if not busy:
-                    self.compare()
-            except sqlite3.DatabaseError as cause:
-                _LOG.warning("search index made anew", cause=str(cause))
-                busy = self._made_anew()
+                busy = self._index.may_fill() and self._fill()
+                pause = (time.monotonic() - began) * (1 / self._awake() - 1) if busy else PAUSE_SECONDS
             except (StoreError, OSError) as cause:  # the inbox says so to its senders; here it is tried again
                 _LOG.warning("search index not filled", cause=str(cause))
-                busy = False
-            taken = time.monotonic() - began
-            self._closing.wait(taken * (1 / self._awake() - 1) if busy else PAUSE_SECONDS)
+                pause = AFTER_FAILURE_SECONDS
+            self._closing.wait(pause)
+
+    def _fill(self) -> bool:
+        """Whether there is more to follow."""
+        if self.follow() == SLICE or self.settle() == LATE_SLICE:
+            return True
+        self.compare()
+        self.walk()
+        return False
 
     def _awake(self) -> float:
         """The share of its time that it may take now."""
         lately = first_id_of(self._clock() - timedelta(seconds=RECEIVING_SECONDS))
-        try:
-            return AWAKE_WHILE_RECEIVING if self._store.ids_after(lately, 1) else AWAKE
-        except StoreError:
-            return AWAKE
-
-    def _made_anew(self) -> bool:
-        try:
-            self._index.make_anew()
-        except (OSError, sqlite3.Error) as cause:
-            _LOG.error("search index cannot be made", cause=str(cause))
-            self._closing.wait(10)
-            return False
-        return True
+        return AWAKE_WHILE_RECEIVING if self._store.ids_after(lately, 1) else AWAKE
 
     def _said(self, stored: StoredPush, heads: Heads) -> str:
         """Whatever can be searched in a push."""

@@ -1,4 +1,4 @@
-"""What is looked for among the pushes, and the SQL that finds it in the index."""
+"""What is looked for among the pushes, whichever index is asked."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
-from soapsvc.inbox.push_id import first_id_of, number_of
+from soapsvc.inbox.push_id import first_id_of
+from soapsvc.inbox.search_words import words_of
 from soapsvc.records import PushKind, PushState
 
-MAX_WORDS = 16  # of a search; what follows is not looked at
+MAX_TERMS = 16  # of a search; what follows is not looked at
+MAX_ACCOUNT_CHARS = 250  # a B-tree of PostgreSQL takes 2,704 bytes
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _TERM = re.compile(r'"([^"]*)"?|(\S+)')
-_WORD = re.compile(r"\w")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Filters:
     words      all of them, in properties, file names or the text of documents; "in quotes": as a phrase; the last
                letters of a word may be missing
     source     address or range, or the place of a backup as it stands
-    account    the property UserAccountNumber
+    account    the property UserAccountNumber, of a very long one the beginning
     since      received at or after; until: before; aware
     deviating  True: with deviations alone; False: without alone; None: both
     rule       id of a rule that it deviates from
@@ -45,56 +46,45 @@ class Filters:
         """Whether the index is needed: the inbox itself lists all, and by state."""
         return self != Filters(state=self.state)
 
+    @property
+    def since_id(self) -> str | None:
+        """The smallest id that a push of `since` can have."""
+        return None if self.since is None else first_id_of(max(self.since, _EPOCH))
 
-def find_statement(filters: Filters, before: int | None, limit: int) -> tuple[str, list[object]]:
-    """The ids that match, newest first; before: only entries with a smaller number."""
-    where: list[str] = []
-    values: list[object] = []
-
-    def hold(condition: str, *of: object) -> None:
-        where.append(condition)
-        values.extend(of)
-
-    table, number = "entries", "entries.n"
-    terms = match_expression(filters.words)
-    if terms:
-        table, number = "words JOIN entries ON entries.n = words.rowid", "words.rowid"
-        hold("words MATCH ?", terms)
-    if before is not None:
-        hold(f"{number} < ?", before)
-    if filters.since is not None:
-        hold(f"{number} >= ?", number_of(first_id_of(max(filters.since, _EPOCH))))
-    if filters.until is not None:
-        hold(f"{number} < ?", number_of(first_id_of(max(filters.until, _EPOCH))))
-    for name, value in (("state", filters.state), ("kind", filters.kind), ("account", filters.account)):
-        if value is not None:
-            hold(f"entries.{name} = ?", str(value))
-    if isinstance(filters.source, str):
-        hold("entries.source = ?", filters.source)
-    elif filters.source is not None:
-        first, last = filters.source.network_address, filters.source.broadcast_address
-        if first == last:
-            hold("entries.source = ?", str(first))
-        else:  # +: read in the order of arrival, which ends with the page, rather than sorted by address
-            hold("+entries.source_key BETWEEN ? AND ?", source_key(str(first)), source_key(str(last)))
-    if filters.deviating is not None:
-        hold("entries.deviations > 0" if filters.deviating else "entries.deviations = 0")
-    if filters.rule is not None:
-        hold("entries.deviations > 0 AND instr(' ' || entries.rules || ' ', ' ' || ? || ' ')", filters.rule)
-    condition = " AND ".join(where) or "1"
-    # S608: the pieces are those above, and what was asked for goes in as values
-    return f"SELECT entries.id FROM {table} WHERE {condition} ORDER BY {number} DESC LIMIT ?", [*values, limit]  # noqa: S608
+    @property
+    def until_id(self) -> str | None:
+        return None if self.until is None else first_id_of(max(self.until, _EPOCH))
 
 
-def match_expression(words: str) -> str:
-    """The words as FTS5 reads them, each in quotes, so that none is an operator; "" where there is no word."""
-    terms = []
-    for phrase, word in _TERM.findall(words.replace("\0", " ")):
-        if _WORD.search(phrase):
-            terms.append(f'"{phrase}"')
-        elif _WORD.search(word):
-            terms.append('"' + word.replace('"', '""') + '"*')
-    return " ".join(terms[:MAX_WORDS])
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One thing that is looked for.
+
+    said   as it was typed, without its quotes
+    words  of it (search_words.py), at least one; several: one after the other
+    begun  the last letters of the last word may be missing
+    """
+
+    said: str
+    words: tuple[str, ...]
+    begun: bool
+
+
+def terms_of(words: str) -> list[Term]:
+    """What was typed, read; what has no word in it is left out."""
+    typed = [(phrase or word, bool(word)) for phrase, word in _TERM.findall(words)]
+    terms = [Term(said, tuple(words_of(said)), begun) for said, begun in typed]
+    return [term for term in terms if term.words][:MAX_TERMS]
+
+
+def account_key(account: str) -> str:
+    """By what an account is known in an index: no more of it than that bears."""
+    return account[:MAX_ACCOUNT_CHARS]
+
+
+def plain_text(text: str) -> str:
+    """Text that every database takes: no NUL, no lone surrogate."""
+    return text.replace("\0", " ").encode(errors="replace").decode()
 
 
 def source_key(source: str) -> bytes:

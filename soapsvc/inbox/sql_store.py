@@ -43,6 +43,8 @@ from soapsvc.inbox.push_rows import (
     stored_push,
 )
 from soapsvc.inbox.retention import Retention
+from soapsvc.inbox.search_index import SearchIndex
+from soapsvc.inbox.sqlite_index import SqliteIndex
 from soapsvc.inbox.tables import ARRIVALS, CONTENTS, PUSHES, TOTALS
 from soapsvc.records import (
     Accepted,
@@ -159,10 +161,9 @@ class SqlStore:
         """Where a file lies that goes with this inbox: beside a SQLite file (inbox.db.NAME), else in the spool."""
         return beside(self._database.path, f".{name}") if self._database.path else self._spools.root / f"{name}.db"
 
-    @property
-    def inbox_id(self) -> str:
-        """By which a companion says whose it is."""
-        return self._database.inbox_id
+    def search_index(self) -> SearchIndex:
+        """What its lists search; for the process that shows them. Errors: StoreUnavailable: there can be none."""
+        return SqliteIndex(self.companion("index"), self._database.inbox_id)
 
     # -- what a receiver asks ------------------------------------------------------------------------------------
 

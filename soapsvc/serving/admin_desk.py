@@ -3,14 +3,12 @@ who learns what the traffic says of it, and who judges again."""
 
 from __future__ import annotations
 
-import sqlite3
-
 import structlog
 
 from soapsvc.contract.wsdl_document import WsdlDocument
+from soapsvc.errors import StoreError
 from soapsvc.inbox.exchange_log import ExchangeLog
 from soapsvc.inbox.indexer import Indexer
-from soapsvc.inbox.search_index import SearchIndex
 from soapsvc.inbox.sql_store import SqlStore
 from soapsvc.intake.drop_reader import DropReader
 from soapsvc.judge import Judge
@@ -36,10 +34,10 @@ class AdminDesk:
         """Begin to follow the inbox. A disk on which there can be no index takes the search away, not the service."""
         index = None
         try:
-            index = SearchIndex(self._store.companion("index"), self._store.inbox_id)
+            index = self._store.search_index()
             self._indexer = Indexer(self._store, index, self._settings.search_text_bytes)
             self._indexer.start()
-        except (OSError, sqlite3.Error) as cause:
+        except StoreError as cause:
             log.warning("no search index", cause=str(cause))
             index = None
         judge = Judge(self._settings, self._wsdl)
@@ -51,7 +49,7 @@ class AdminDesk:
             if self._indexer is not None:
                 try:
                     self._indexer.look_again([push_id])
-                except sqlite3.Error as cause:
+                except StoreError as cause:
                     log.warning("search index behind", cause=str(cause))
             return JudgedAgain(done.push_id, done.outcome, done.of, done.refused_for)
 

@@ -62,8 +62,8 @@ def admin_app(settings: Settings, store: InboxStore, contract_sha256: str, desk:
         return _problem(503, str(error))
 
     @app.errorhandler(sqlite3.Error)
-    def index_failed(error: sqlite3.Error) -> Response:
-        return _problem(503, f"The search index or the exchange log cannot be read now ({error}); try again later.")
+    def exchanges_failed(error: sqlite3.Error) -> Response:
+        return _problem(503, f"The exchange log cannot be read now ({error}); try again later.")
 
     @app.errorhandler(HTTPException)
     def refused(error: HTTPException) -> Response:

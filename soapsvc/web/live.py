@@ -7,10 +7,10 @@ answer is whole: how many pushes are newer, and after how long to ask again (the
 from __future__ import annotations
 
 import json
-import sqlite3
 
 from flask import Response, abort
 
+from soapsvc.errors import StoreUnavailable
 from soapsvc.inbox.push_id import is_push_id
 from soapsvc.inbox.store import InboxStore
 from soapsvc.web.asked import given
@@ -30,7 +30,7 @@ def event(store: InboxStore, desk: Desk) -> Response:
     if seen is not None and newest is not None and newest > seen:
         try:
             new = max(desk.index.newer_than(seen, COUNTED), 1) if desk.index else 1
-        except sqlite3.Error:
+        except StoreUnavailable:
             new = 1
     told = json.dumps({"newest": newest, "new": new})
     lines = f"retry: {ASK_AGAIN_MILLISECONDS}\nevent: pushes\ndata: {told}\n\n"

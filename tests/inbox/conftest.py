@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from soapsvc.inbox.indexer import Indexer
+from soapsvc.inbox.search_index import SearchIndex
 from soapsvc.inbox.sql_store import SqlStore, open_store
-from tests.inbox.making import MIB, OpenStore
+from tests.inbox.making import MIB, NOON, OpenStore
 
 DISK_BYTES = 12 * MIB
+LATER = NOON + timedelta(days=1)
 
 
 @pytest.fixture
@@ -24,6 +28,21 @@ def inbox_file(tmp_path: Path) -> Path:
 @pytest.fixture
 def open_inbox(inbox_file: Path) -> Iterator[OpenStore]:
     yield from opening(f"sqlite:///{inbox_file}")
+
+
+@pytest.fixture
+def store(open_inbox: OpenStore) -> SqlStore:
+    return open_inbox()
+
+
+@pytest.fixture
+def index(store: SqlStore) -> SearchIndex:
+    return store.search_index()
+
+
+@pytest.fixture
+def indexer(store: SqlStore, index: SearchIndex) -> Indexer:
+    return Indexer(store, index, 64 * 1024, lambda: LATER)
 
 
 def opening(url: str, **common: Any) -> Iterator[OpenStore]:

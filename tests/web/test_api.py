@@ -16,7 +16,6 @@ import pytest
 from flask.testing import FlaskClient
 
 from soapsvc.inbox.indexer import Indexer
-from soapsvc.inbox.search_index import SearchIndex
 from soapsvc.inbox.sql_store import SqlStore
 from soapsvc.records import Conformance, Deviation, JobId, Property, Verdict
 from soapsvc.rules import RULES
@@ -485,7 +484,7 @@ def test_the_rules_the_service_and_what_stays_are_told(store: SqlStore) -> None:
 def test_the_columns_of_the_charts_are_told(store: SqlStore) -> None:
     pushed(store, 1), pushed(store, 2)
     store.quarantine(refused(b"<junk/>"))
-    index = SearchIndex(store.companion("index"), store.inbox_id)
+    index = store.search_index()
     Indexer(store, index, 1000).catch_up()
     desk = Desk(index, clock=lambda: NOON + timedelta(hours=2))
     client = admin_app(OwnSettings(), store, CONTRACT, desk).test_client()

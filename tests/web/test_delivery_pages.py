@@ -12,7 +12,6 @@ from flask.testing import FlaskClient
 from soapsvc.delivery.routes import routes
 from soapsvc.delivery_settings import Bounds, DeliverySettings, RetentionSettings
 from soapsvc.inbox.outbox_writes import Settlement
-from soapsvc.inbox.search_index import SearchIndex
 from soapsvc.inbox.sql_store import SqlStore
 from soapsvc.settings import OwnSettings
 from soapsvc.states import Move
@@ -86,7 +85,7 @@ def test_a_push_that_is_held_says_since_when_and_why(client: FlaskClient, store:
 
 
 def test_the_overview_says_how_each_target_stands_and_what_stays(store: SqlStore, push_id: str) -> None:
-    desk = Desk(SearchIndex(store.companion("index"), store.inbox_id))
+    desk = Desk(store.search_index())
 
     def overview(**settings: object) -> str:
         return Page(admin_app(OwnSettings(**settings), store, CONTRACT, desk).test_client().get("/overview")).text

@@ -23,7 +23,6 @@ from soapsvc.delivery.routes import routes
 from soapsvc.delivery_settings import DeliverySettings
 from soapsvc.inbox.exchange_log import ExchangeLog, Kept
 from soapsvc.inbox.indexer import Indexer
-from soapsvc.inbox.search_index import SearchIndex
 from soapsvc.serving.contract_page import contract_in_force
 from soapsvc.serving.learner import PageLearner
 from soapsvc.settings import OwnSettings
@@ -89,7 +88,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
         ids = [store.accept(push(n, arrival=arrival(n)), STRICT).id for n in range(3)]
         store.accept(replace(push(1), arrival=arrival(9)), STRICT)
         store.quarantine(refused(b"<junk/>", read=push(7)))
-        index = SearchIndex(store.companion("index"), store.inbox_id)
+        index = store.search_index()
         Indexer(store, index, 1000).catch_up()
         log = ExchangeLog(folder / "wire", Kept(10, 10_000))
         log.start()

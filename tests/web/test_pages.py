@@ -8,7 +8,6 @@ import pytest
 from flask.testing import FlaskClient
 
 from soapsvc.inbox.indexer import Indexer
-from soapsvc.inbox.search_index import SearchIndex
 from soapsvc.inbox.sql_store import SqlStore
 from soapsvc.records import Conformance, Deviation, JobId, Property, Push, Verdict
 from soapsvc.settings import OwnSettings
@@ -164,7 +163,7 @@ def test_the_job_of_a_push_leads_to_all_pushes_of_that_job(store: SqlStore) -> N
         store.accept(push(n, document, arrival=arrival(n)), STRICT).id
         for n, document in ((1, b"a"), (1, b"b"), (2, b"c"))
     ]
-    index = SearchIndex(store.companion("index"), store.inbox_id)
+    index = store.search_index()
     Indexer(store, index, 1000).catch_up()
     client = admin_app(OwnSettings(), store, CONTRACT, Desk(index)).test_client()
     (link,) = page_of(client, ids[0]).links("/?q=")
@@ -408,7 +407,7 @@ def test_a_value_of_a_megabyte_is_shown_in_its_beginning(client: FlaskClient, st
 def test_an_account_of_a_megabyte_is_not_offered_as_a_filter(store: SqlStore) -> None:
     for n, account in ((1, "2000002"), (2, "x" * MIB)):
         store.accept(push(n, properties=(Property("UserAccountNumber", "UserAccountNumber", None, account),)), STRICT)
-    index = SearchIndex(store.companion("index"), store.inbox_id)
+    index = store.search_index()
     Indexer(store, index, 1000).catch_up()
     answer = admin_app(OwnSettings(), store, CONTRACT, Desk(index)).test_client().get("/")
     assert '<option value="2000002">' in answer.text
@@ -433,7 +432,7 @@ def test_the_place_of_a_backup_leads_to_what_was_taken_in_there(store: SqlStore,
     for n in (1, 2):
         store.accept(push(n, arrival=arrival(n)), STRICT)
     taken = store.accept(push(3, arrival=replace(arrival(3), source_ip=place)), STRICT).id
-    index = SearchIndex(store.companion("index"), store.inbox_id)
+    index = store.search_index()
     Indexer(store, index, 1000).catch_up()
     client = admin_app(OwnSettings(), store, CONTRACT, Desk(index)).test_client()
     for path in ("/", f"/pushes/{taken}", "/overview?days=30"):
