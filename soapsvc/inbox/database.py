@@ -32,7 +32,7 @@ from sqlalchemy.exc import ArgumentError
 from soapsvc.errors import StoreError
 from soapsvc.inbox import server_database
 from soapsvc.inbox.failures import InboxDamaged
-from soapsvc.inbox.server_database import server_engine, server_url
+from soapsvc.inbox.server_database import Limits, server_engine, server_url
 from soapsvc.inbox.tables import INBOX
 
 BUSY_SECONDS = 5.0  # how long a transaction waits for another process's; senders give up after 15
@@ -41,7 +41,7 @@ TURN_POLL_SECONDS = 0.0003  # a transaction takes a millisecond or two
 JOURNAL_KEPT_BYTES = 64 * 1024 * 1024  # a WAL that grew beyond is cut back after its checkpoint
 READERS = 8  # connections kept for readers of one process
 MIGRATIONS = Path(__file__).parent / "migrations"
-NEWEST_REVISION = "0005"  # a test holds it against the migrations
+NEWEST_REVISION = "0006"  # a test holds it against the migrations
 _NEWER = "The inbox was made by a newer soapsvc: use that version or a newer one."
 _WHAT_TO_DO = "name the receiver's with --inbox, or start soapsvc serve first."
 _ADVISORY_LOCK = 0x736F6170  # any number that all our processes agree on ("soap")
@@ -72,7 +72,7 @@ class Database:
         self.path = sqlite_path(url)
         self._file = str(self.path)  # looked at twice for each transaction
         self._anchor: Connection | None = None
-        self._outbox: Engine | None = None
+        self._apart: list[Engine] = []
         self._turn: int | None = None
         self._wal_identity: tuple[int, int] | None = None
         if self.path is None:
@@ -136,16 +136,16 @@ class Database:
         if busy:
             raise sqlite3.OperationalError("a reader keeps the WAL from being checkpointed")
 
-    def outbox_engine(self) -> Engine:
-        """Of a database server: one more connection that writes, for deliveries, which no sender waits for."""
-        if self._outbox is None:
-            self._outbox = server_engine(self._url, 1, server_database.WRITER_LIMITS, writes=True)
-        return self._outbox
+    def engine_apart(self, connections: int, limits: Limits) -> Engine:
+        """Of a database server: further connections that write, for what no sender waits for."""
+        engine = server_engine(self._url, connections, limits, writes=True)
+        self._apart.append(engine)
+        return engine
 
     def close(self) -> None:
         """Let go of every connection."""
-        if self._outbox is not None:
-            self._outbox.dispose()
+        for engine in self._apart:
+            engine.dispose()
         if self._anchor is not None:
             self._anchor.close()
         if self._turn is not None:

@@ -24,6 +24,7 @@ from soapsvc.inbox.failures import not_usable
 from soapsvc.inbox.group_commit import GroupCommit
 from soapsvc.inbox.outbox_tables import ATTEMPTS, DELIVERIES, HOLDS, TARGETS
 from soapsvc.inbox.outbox_writes import Settlement
+from soapsvc.inbox.server_database import WRITER_LIMITS
 from soapsvc.inbox.tables import PUSHES
 from soapsvc.states import DEAD_LETTER, DeliveryState
 
@@ -195,7 +196,7 @@ class OutboxWriter:
             return self._of_pushes
         with self._making:
             if self._own is None:
-                engine = self._database.outbox_engine()
+                engine = self._database.engine_apart(1, WRITER_LIMITS)
                 self._own = GroupCommit(_no_pushes, self._database.check_file, engine.connect, self._database.verify)
             return self._own
 

@@ -18,6 +18,7 @@ from soapsvc.inbox.push_id import first_id_of
 
 PARTITIONED = {
     "pushes": "id", "contents": "push_id", "arrivals": "push_id", "deliveries": "push_id", "attempts": "push_id",
+    "search_entries": "push_id",
 }  # fmt: skip
 WEEKS_AHEAD = 4  # made beforehand; a receiver looks each hour
 

@@ -30,6 +30,11 @@ def first_id_of(at: datetime) -> str:
     return _digits((at - _EPOCH) // _MICROSECOND, TIME_CHARS) + _ALPHABET[0] * RANDOM_CHARS
 
 
+def moment_of_id(push_id: str) -> datetime:
+    """When a push with that id arrived; aware UTC."""
+    return _EPOCH + (number_of(push_id) >> 5) * _MICROSECOND
+
+
 def number_of(push_id: str) -> int:
     """The first 12 characters as a number of 60 bits: it grows with the time of arrival, by 32 a microsecond."""
     number = 0

@@ -1,7 +1,7 @@
 """On PostgreSQL: a week of which nothing is to stay is removed by dropping its partitions, in one transaction.
 
-    look whether all is due ── note the large contents, forget the keys ── LOCK, at most LOCK_SECONDS ── look once more
-    ── DROP ── COMMIT
+    look whether all is due ── note the large contents, forget the keys, and the sums of the search index ── LOCK, at
+    most LOCK_SECONDS ── look once more ── DROP ── COMMIT
 
 All that takes long is done before the lock, for which who pushes waits.
 """
@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, delete, func, or_, select, text
 
-from soapsvc.inbox import push_writes
+from soapsvc.inbox import push_writes, search_sums
 from soapsvc.inbox.partitions import PARTITIONED, partition_name, weeks_made
 from soapsvc.inbox.push_id import first_id_of
 from soapsvc.inbox.retention_bounds import PROTECTED, Cuts, is_due
@@ -32,6 +32,7 @@ class Week:
 
     name: str
     begins: datetime
+    ends: datetime
     first: str
     after: str
 
@@ -42,7 +43,7 @@ class Week:
 def weeks_before(connection: Connection, cut: str) -> list[Week]:
     """The weeks that end at that id or before it, oldest first."""
     made = [
-        Week(partition_name("pushes", begins), begins, first_id_of(begins), first_id_of(ends))
+        Week(partition_name("pushes", begins), begins, ends, first_id_of(begins), first_id_of(ends))
         for begins, ends in weeks_made(connection)
     ]
     return [week for week in made if week.after <= cut]
@@ -60,6 +61,8 @@ def drop_week(connection: Connection, week: Week, before: Cuts, now: datetime) -
     connection.execute(text(_NOTE_CONTENTS), bounds | {"now": now})
     connection.execute(text(_FORGET_KEYS), bounds)
     connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
+    search_sums.lock(connection)  # as the indexer does it: before the entries
+    search_sums.forget(connection, week.begins, week.ends)
     connection.execute(text(f"LOCK TABLE {', '.join(PARTITIONED)}, holds IN ACCESS EXCLUSIVE MODE"))
     if _sums(connection, within, before) != held:
         raise Week.IsKept

@@ -33,6 +33,7 @@ PATIENT_SECONDS = 300.0  # for who counts or lists, and no sender waits
 MIGRATION_SECONDS = 3600.0
 WRITERS = 1  # connections of one process: its writer,
 READERS = 4  # and those that read, and write the pieces of large contents
+SEARCHERS = 2  # connections of the process that shows the pages, for the search index alone
 OLDEST_SERVER = 140000  # client_connection_check_interval came with it
 
 TAKEN = frozenset(
@@ -73,6 +74,7 @@ class Limits:
 
 WRITER_LIMITS = Limits()
 READER_LIMITS = Limits(statement=0)
+SEARCH_LIMITS = Limits(answer=20.0, transaction=20.0, statement=20)
 MIGRATION_LIMITS = Limits(MIGRATION_SECONDS, MIGRATION_SECONDS, 0, 0)
 
 

@@ -32,6 +32,7 @@ from soapsvc.inbox.kept_envelope import open_rebuilt
 from soapsvc.inbox.large_contents import LargeContents, large_contents
 from soapsvc.inbox.outbox import Outbox, OutboxWriter, deliveries_of, hold_of
 from soapsvc.inbox.partitions import make_partitions
+from soapsvc.inbox.postgres_index import PostgresIndex
 from soapsvc.inbox.push_id import ID_CHARS, may_be_part
 from soapsvc.inbox.push_record import documents_of, unpack
 from soapsvc.inbox.push_rows import (
@@ -163,6 +164,8 @@ class SqlStore:
 
     def search_index(self) -> SearchIndex:
         """What its lists search; for the process that shows them. Errors: StoreUnavailable: there can be none."""
+        if self._database.path is None:
+            return PostgresIndex(self._database)
         return SqliteIndex(self.companion("index"), self._database.inbox_id)
 
     # -- what a receiver asks ------------------------------------------------------------------------------------

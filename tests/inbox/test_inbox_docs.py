@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from soapsvc.inbox.json_forms import row_object, stored_object
+from soapsvc.inbox.search_tables import SEARCH_METADATA
 from soapsvc.inbox.tables import METADATA
 from tests.inbox.making import REFUSED, STRICT, OpenStore, document_of, push, refused
 
@@ -40,5 +41,5 @@ def test_the_table_of_json_fields_is_that_of_the_objects(open_inbox: OpenStore) 
 
 
 def test_every_table_is_told() -> None:
-    for table in METADATA.tables:
+    for table in (*METADATA.tables, *SEARCH_METADATA.tables):
         assert f"\n| `{table}` | " in DOCS

@@ -20,6 +20,7 @@ from soapsvc.errors import StoreError, StoreUnavailable
 from soapsvc.inbox.content_files import ORPHAN_AGE_SECONDS
 from soapsvc.inbox.content_ledger import ContentLedger
 from soapsvc.inbox.content_pieces import PIECE_BYTES
+from soapsvc.inbox.search_tables import SEARCH_METADATA
 from soapsvc.inbox.tables import METADATA
 from soapsvc.spool import Content
 from tests.inbox.conftest import opening
@@ -132,7 +133,7 @@ class TestDocumentsInTheDatabase(InboxPromises, KeptPromises, PlacePromises):
         engine = create_engine(f"{postgres.url}/{database}")
         with engine.connect() as connection:
             context = MigrationContext.configure(connection, opts={"include_object": is_no_partition})
-            assert compare_metadata(context, METADATA) == []
+            assert compare_metadata(context, [METADATA, SEARCH_METADATA]) == []
         engine.dispose()
 
     def test_a_piece_that_was_altered_is_not_handed_out(

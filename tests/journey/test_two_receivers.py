@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import http.client
 import itertools
+import json
 import threading
 import time
 from collections import Counter
 from pathlib import Path
 
+from soapsvc.inbox.postgres_index import LEASE_SECONDS
 from tests.postgres import PostgresServer
-from tests.pushing import envelope, listed, post, start_service
+from tests.pushing import envelope, get, listed, post, start_service
 
 SENDERS = 8
 LARGE = 300_000
@@ -82,3 +84,36 @@ def test_two_receivers_store_each_push_once_and_one_of_them_may_die(postgres: Po
     assert [mrn for mrn, bodies in answers.items() if len(bodies) > 1] == [], "two answers to one push"
     assert to_next < 5
     assert (tmp_path / "two" / "log").read_text().count("Traceback") == 0
+
+
+def test_the_search_goes_on_when_the_receiver_is_killed_that_fills_its_index(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
+    database = postgres.database()
+    services = {}
+    for name in ("one", "two"):
+        spool = f'spool = "{tmp_path / name / "spool"}"\n'
+        services[name] = start_service(tmp_path / name, "--inbox", f"{postgres.url}/{database}", settings=spool)
+        while name == "one" and postgres.sql("SELECT filled_by FROM search_state", database) == [("",)]:
+            time.sleep(0.05)
+
+    def seconds_until_found(mrn: int, name: str) -> float:
+        began = time.monotonic()
+        while time.monotonic() - began < 60:
+            found = json.loads(get(f"{services[name].admin_url}/api/v1/pushes?q=S{mrn}").body)["pushes"]
+            if [push["job"]["mrn"] for push in found] == [str(mrn)]:
+                break
+            time.sleep(0.1)
+        return time.monotonic() - began
+
+    try:
+        assert post(services["two"].url, envelope(71)).acknowledged
+        assert seconds_until_found(71, "two") < 10, "entered by the first, found by the second"
+        services["one"].kill()
+        assert post(services["two"].url, envelope(72)).acknowledged
+        assert seconds_until_found(72, "two") < LEASE_SECONDS + 10
+        assert list((tmp_path / "two" / "spool").glob("index*")) == []
+    finally:
+        for service in services.values():
+            if service.process.poll() is None:
+                service.terminate()
