@@ -1,4 +1,4 @@
-"""`python -m bench.listing [PUSHES]`: how long the pages take with 100,000 pushes in the inbox.
+"""`python -m bench.listing [PUSHES] [--inbox URL]`: how long the pages take with 100,000 pushes in the inbox.
 
 The inbox is made by the store's own statements, many rows to a transaction. Then a `soapsvc serve` of its own is
 started on it, which fills its search index; the time and the CPU of that are told. Then each page is asked for over
@@ -9,7 +9,6 @@ into docs/performance.md. `--at-most MS`: exit 1 when the median of a page is ov
 from __future__ import annotations
 
 import argparse
-import sqlite3
 import statistics
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from rich.progress import Progress
+from sqlalchemy import text
 
 from bench.machine import describe_machine
 from bench.processes import cpu_seconds, rss_bytes, tree
@@ -28,6 +28,7 @@ from bench.report import PAGE, put_between
 from soapsvc.inbox import push_writes
 from soapsvc.inbox.database import Database, inbox_url
 from soapsvc.inbox.push_rows import NewPush, accepted_push
+from soapsvc.inbox.search_index import SearchIndex
 from soapsvc.inbox.sql_store import SqlStore, open_store
 from soapsvc.records import Deviation, Property, Push, PushKind, Verdict
 from tests.inbox.making import STRICT, arrival, document_of, push, refused
@@ -47,13 +48,18 @@ MARKER = "pages"
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pushes", nargs="?", type=int, default=100_000)
+    parser.add_argument("--inbox", help="an empty PostgreSQL database, as URL; else a SQLite file is made")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--at-most", type=float, help="milliseconds; exit 1 when the median of a page is over it")
     parser.add_argument("--write", action="store_true", help="put the table into docs/performance.md")
     asked = parser.parse_args()
+    if asked.inbox and asked.write:
+        parser.error("the table of docs/performance.md is that of a SQLite file")
     with tempfile.TemporaryDirectory(prefix="bench-listing-") as folder:
-        _make(Path(folder), asked.pushes)
-        lines, slowest = _measure(Path(folder), asked.pushes, asked.rounds)
+        inbox = asked.inbox or f"sqlite:///{folder}/inbox.db"
+        with closing(_open(inbox)) as store:
+            _make(store, inbox, asked.pushes)
+            lines, slowest = _measure(store, Path(folder), inbox, asked.pushes, asked.rounds)
     print("\n".join(lines))
     if asked.write:
         _write(lines)
@@ -85,16 +91,15 @@ def made_push(n: int, number: int) -> Push:
     )
 
 
-def _make(folder: Path, number: int) -> None:
-    with closing(_open(folder)) as store:
-        for n in range(0, number, REFUSED_OF):
-            at = BEGAN + (datetime.now(UTC) - BEGAN) * (n / number)
-            told = refused(f"<refused n='{n}'/>".encode())
-            store.quarantine(replace(told, arrival=replace(told.arrival, received_at=at)))
-    database = Database(inbox_url(f"sqlite:///{folder}/inbox.db"), create=True)
+def _make(store: SqlStore, inbox: str, number: int) -> None:
+    for n in range(0, number, REFUSED_OF):
+        at = BEGAN + (datetime.now(UTC) - BEGAN) * (n / number)
+        told = refused(f"<refused n='{n}'/>".encode())
+        store.quarantine(replace(told, arrival=replace(told.arrival, received_at=at)))
+    database = Database(inbox_url(inbox), create=True)
     with Progress(transient=True) as progress, database.writer.connect() as connection:
-        driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
-        driver.execute("PRAGMA synchronous = OFF")
+        if database.path is not None:
+            connection.connection.driver_connection.execute("PRAGMA synchronous = OFF")  # type: ignore[union-attr]
         task = progress.add_task(f"making {number:,} pushes", total=number)
         rows: list[NewPush] = []
         for n in range(number):
@@ -106,12 +111,13 @@ def _make(folder: Path, number: int) -> None:
                         push_writes.store_all(connection, rows[part : part + 64])
                 rows.clear()
                 progress.update(task, completed=n)
-        driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if database.path is not None:
+            connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()  # type: ignore[union-attr]
     database.close()
 
 
-def _open(folder: Path) -> SqlStore:
-    return open_store(f"sqlite:///{folder}/inbox.db", quarantine_max_bytes=10**9, quarantine_max_bytes_per_source=10**9)
+def _open(inbox: str) -> SqlStore:
+    return open_store(inbox, quarantine_max_bytes=10**9, quarantine_max_bytes_per_source=10**9)
 
 
 # The pages -----------------------------------------------------------------------------------------------------------
@@ -139,11 +145,12 @@ def _asked(number: int) -> Iterator[tuple[str, str]]:
     yield "what came since (server-sent event)", "/api/v1/events"
 
 
-def _measure(folder: Path, number: int, rounds: int) -> tuple[list[str], float]:
-    with running_service(folder) as service:
+def _measure(store: SqlStore, folder: Path, inbox: str, number: int, rounds: int) -> tuple[list[str], float]:
+    index = store.search_index()
+    with running_service(folder, "--inbox", inbox) as service:
         pids = tree([service.process.pid])
         began = time.monotonic()
-        while time.monotonic() - began < 3600 and not _is_filled(folder, number):
+        while time.monotonic() - began < 3600 and not _is_filled(index, number):
             time.sleep(0.2)
         filled, cpu = time.monotonic() - began, cpu_seconds(pids)
         taken: dict[str, list[float]] = {}
@@ -154,26 +161,31 @@ def _measure(folder: Path, number: int, rounds: int) -> tuple[list[str], float]:
                 taken.setdefault(what, []).append((time.perf_counter() - at) * 1000)
                 assert answer.status == 200, (path, answer.status, answer.body[:300])
         memory = rss_bytes(tree([service.process.pid]))
-    index = sum(file.stat().st_size for file in folder.glob("inbox.db.index*"))
+    size = _index_bytes(inbox, folder)
     lines = ["| page | median ms | slowest ms |", "| --- | --: | --: |"]
     medians = {what: statistics.median(times) for what, times in taken.items()}
     lines += [f"| {what} | {medians[what]:.1f} | {max(times):.1f} |" for what, times in taken.items()]
     lines += [
         "",
         f"- {number:,} pushes, each page {rounds} times in turn over HTTP, from the first byte sent to the last of the "
-        f"answer. {datetime.now(UTC):%Y-%m-%d}, `python -m bench.listing --write`; {describe_machine(folder)}.",
+        f"answer. {datetime.now(UTC):%Y-%m-%d}, `python -m bench.listing`; {describe_machine(folder)}.",
         f"- The index was filled beside the waiting receiver in {filled:.0f} s, {cpu / number * 1000:.2f} ms of CPU a "
-        f"push; it takes {index / 1e6:,.0f} MB of disk. The process has {memory / 2**20:,.0f} MiB at the end.",
+        f"push; it takes {size / 1e6:,.0f} MB of disk. The process has {memory / 2**20:,.0f} MiB at the end.",
     ]
     return lines, max(medians.values())
 
 
-def _is_filled(folder: Path, number: int) -> bool:
-    try:
-        with closing(sqlite3.connect(f"file:{folder}/inbox.db.index?mode=ro", uri=True)) as connection:
-            return int(connection.execute("SELECT count(*) FROM entries").fetchone()[0]) == number
-    except sqlite3.Error:
-        return False
+def _is_filled(index: SearchIndex, number: int) -> bool:
+    return sum(hour.accepted + hour.quarantined for hour in index.hours(BEGAN - timedelta(days=1))) == number
+
+
+def _index_bytes(inbox: str, folder: Path) -> int:
+    if inbox.startswith("sqlite:"):
+        return sum(file.stat().st_size for file in folder.glob("inbox.db.index*"))
+    database = Database(inbox_url(inbox), create=False)
+    tables = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind = 'r' AND relname LIKE 'search\\_%'"
+    with closing(database), database.reader.connect() as connection:
+        return int(connection.execute(text(tables)).scalar_one())
 
 
 def _write(lines: list[str]) -> None:
