@@ -53,6 +53,7 @@ _PRAGMAS = {  # name: value wanted; each is read back, for SQLite answers nothin
     "fullfsync": 1,  # macOS: its fsync alone does not reach the disk
     "checkpoint_fullfsync": 1,
     "journal_size_limit": JOURNAL_KEPT_BYTES,
+    "cache_size": -16 * 1024,  # KiB: what leads to the rows of ten million pushes stays in it
 }
 
 
