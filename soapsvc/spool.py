@@ -106,10 +106,11 @@ class Spool:
         self.directory = directory
         self._sinks: list[Sink] = []
 
-    def sink(self) -> Sink:
-        """A new sink on this spool's file system, to be filled after those before it."""
+    def sink(self, inline_bytes_of_all: int = INLINE_BYTES_OF_ALL) -> Sink:
+        """A new sink on this spool's file system, to be filled after those before it; in a file from its first byte on
+        when those hold so much in memory."""
         held = sum(sink.size_bytes for sink in self._sinks if not sink.in_file)
-        sink = Sink(self.directory, INLINE_BYTES if held < INLINE_BYTES_OF_ALL else 0)
+        sink = Sink(self.directory, INLINE_BYTES if held < inline_bytes_of_all else 0)
         self._sinks.append(sink)
         return sink
 

@@ -77,7 +77,7 @@ def _documents(
     if not left:
         return envelope.documents
     found = {**taken_out, **{element: left_in_the_tree(element, tell) for element in left}}
-    return tuple(found[element] for element in top.iter(etree.Element) if element in found)
+    return tuple(found[element] for element in top.getroottree().iter(etree.Element) if element in found)
 
 
 def _names(element: etree._Element, top: etree._Element) -> list[str]:

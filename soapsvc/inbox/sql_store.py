@@ -324,7 +324,8 @@ class SqlStore:
             CONTENTS.c.push_id.in_(push_ids), CONTENTS.c.n > 0, CONTENTS.c.inline.is_not(None)
         )
         with self._reading() as connection:
-            return {(push_id, digest): bytes(found) for push_id, digest, found in connection.execute(query)}
+            # substr of an empty blob is null in SQLite
+            return {(push_id, digest): bytes(found or b"") for push_id, digest, found in connection.execute(query)}
 
     def open_document(self, push_id: str, n: int) -> BinaryIO:
         with self._reading() as connection:

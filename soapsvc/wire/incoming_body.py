@@ -13,7 +13,7 @@ from soapsvc.skeleton import CutContent
 from soapsvc.spool import Content, Sink, Spool
 from soapsvc.wire.envelope_reader import PIECE_BYTES, Stream
 from soapsvc.wire.http_messages import AdmittedRequest
-from soapsvc.wire.long_texts import LongTextCutter
+from soapsvc.wire.long_texts import HELD_BYTES, LongTextCutter
 from soapsvc.wire.plain_envelope import PLAIN_BYTES, PlainBody
 
 
@@ -106,7 +106,7 @@ class IncomingBody:
         assert self._cutter is not None
         if self._cutter.feed(piece):
             return
-        self._uncut = self.spool.sink()
+        self._uncut = self.spool.sink(HELD_BYTES)
         if not self._cutter.has_decoded:  # nothing has to be put together again: what follows is written behind it
             for taken in self._cutter.taken_back():
                 self._uncut.write(taken)

@@ -26,12 +26,13 @@ from soapsvc.skeleton import (
     rebuild,
     written,
 )
-from soapsvc.spool import Content, Sink, Spool
+from soapsvc.spool import INLINE_BYTES, Content, Sink, Spool
 from soapsvc.wire.base64_reader import WHITE_SPACE, decoded_characters
 from soapsvc.wire.plain_envelope import PlainBody
 
 LONG_CHARS = 16 * 1024  # a shorter text stays where it is
 MAX_OWN_BYTES = 64 * 1024  # of a body without its long texts: it is read, and stored in one row, like a small one
+HELD_BYTES = INLINE_BYTES  # of all long texts; a thousand senders may take ten minutes for their bodies
 _HELD_BACK_BYTES = 128  # of a text, until it has ended: its last group may be padded, and white space may follow
 
 _LINE_END = re.compile(rb"[ \t\r\n]+")
@@ -115,7 +116,7 @@ class LongTextCutter:
             return False
         if len(self._short) < LONG_CHARS:
             return True
-        self._long, self._short = _LongText(self._short, self._spool.sink()), bytearray()
+        self._long, self._short = _LongText(self._short, self._spool.sink(HELD_BYTES)), bytearray()
         return self._long.feed(b"")
 
     def _end_text(self) -> bool:

@@ -58,6 +58,14 @@ def test_an_element_that_only_a_wildcard_admits_is_no_document_that_is_lost(tmp_
     assert documents(pushed(wsdl, '<Content xmlns="urn:elsewhere">am9i</Content>')) == [(None, b"job")]
 
 
+def test_a_document_in_a_header_block_is_one_beside_documents_with_a_facet(tmp_path: Path) -> None:
+    wsdl = of(tmp_path, FACET.format("Content"))
+    block = '<h:Block xmlns:h="urn:h"><h:DocData>aGVhZA==</h:DocData></h:Block>'
+    message = body('<Push xmlns="urn:t"><Content>am9i</Content></Push>', block)
+    push, _ = read_push(envelope_of(message, wsdl.document_names), ARRIVAL, wsdl)
+    assert documents(push) == [(None, b"head"), (None, b"job")]
+
+
 @pytest.mark.parametrize("facet", ["", '<xs:maxLength value="99"/>'])
 def test_a_property_of_base64_binary_is_a_property(tmp_path: Path, facet: str) -> None:
     binary = (

@@ -47,6 +47,15 @@ class SearchPromises:
         indexer.catch_up()
         assert found(index, words) == [wanted]
 
+    def test_a_push_with_an_empty_document_and_those_after_it_are_found(
+        self, store: SqlStore, index: SearchIndex, indexer: Indexer
+    ) -> None:
+        empty = document_of(b"", filename="empty.txt", detected_type="text/plain")
+        first = store.accept(about("Quarterly", documents=(empty,)), STRICT).id
+        second = store.accept(about("Annual", 2), STRICT).id
+        indexer.catch_up()
+        assert (found(index, "empty.txt"), found(index, "annual")) == ([first], [second])
+
     @pytest.mark.parametrize("words", ["sales quarterly nothing", '"report sales"', "uarterly", "annual"])
     def test_a_push_that_lacks_a_word_is_not_found(
         self, store: SqlStore, index: SearchIndex, indexer: Indexer, words: str

@@ -186,6 +186,16 @@ def test_of_a_large_body_only_its_documents_are_written(tmp_path: Path) -> None:
         assert sum(file.stat().st_size for file in tmp_path.iterdir()) == len(LARGE) > INLINE_BYTES
 
 
+def test_a_body_that_comes_slowly_holds_no_more_in_memory_for_having_many_documents(tmp_path: Path) -> None:
+    body = BEFORE + b"</b><b>".join(40 * [written(LARGE[:100_000])]) + AFTER
+    with IncomingBody(Spool(tmp_path), 100) as incoming:
+        incoming.append(body)
+        assert incoming.plain is not None
+        texts = [_checked(text) for text in incoming.plain.texts.values()]
+        assert len(texts) == 40
+        assert sum(text.size_bytes for text in texts if text.inline is not None) <= 2 * INLINE_BYTES
+
+
 def test_a_full_disk_is_an_oserror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_room(*_: object) -> None:
         raise OSError(28, "No space left on device")
