@@ -83,7 +83,7 @@ class RunningServer:
         admin = listening_socket(settings.admin, "admin")
         settings = settings.model_copy(update={"listen": address_of(public), "admin": address_of(admin)})
         self.public_url, self.admin_url = f"http://{settings.listen}/push", f"http://{settings.admin}/"
-        CompiledSchema(WsdlDocument.load(settings.wsdl or WSDL_FILE))
+        _read_contract(settings)
         self._rooms = _Rooms(settings)
         self._worker = self._rooms.worker()
         self._worker.__enter__()
@@ -113,7 +113,7 @@ class _Rooms:
 
     def __init__(self, settings: Settings):
         self._settings = settings
-        self._wsdl = WsdlDocument.load(settings.wsdl or WSDL_FILE)
+        self._wsdl = _contract(settings)
         self._store = open_store(
             settings.inbox,
             quarantine_max_bytes=settings.quarantine_max_bytes,
@@ -184,14 +184,23 @@ class _Rooms:
 def _look_at_contract(settings: Settings) -> ForkProcess:
     """Read what explains deviations by the contract, in a child: that it can be read is to be known at the start, and
     a receiver whose pushes do not deviate needs neither it nor its memory. To be called before there are threads."""
-    looking = multiprocessing.get_context("fork").Process(target=_read_contract, args=(settings,), name="contract")
+    looking = multiprocessing.get_context("fork").Process(target=_end_with_contract, args=(settings,), name="contract")
     looking.start()
     return looking
 
 
+def _contract(settings: Settings) -> WsdlDocument:
+    return WsdlDocument.load(settings.wsdl or WSDL_FILE)
+
+
 def _read_contract(settings: Settings) -> None:
+    """With what explains deviations by it. Errors: ContractError."""
+    CompiledSchema(_contract(settings))
+
+
+def _end_with_contract(settings: Settings) -> None:
     try:
-        CompiledSchema(WsdlDocument.load(settings.wsdl or WSDL_FILE))
+        _read_contract(settings)
     except ContractError:
         sys.exit(1)
 
@@ -200,7 +209,7 @@ def _hold_contract(settings: Settings, looking: ForkProcess) -> None:
     """Errors: ContractError, what the child found."""
     looking.join()
     if looking.exitcode:
-        CompiledSchema(WsdlDocument.load(settings.wsdl or WSDL_FILE))
+        _read_contract(settings)
 
 
 def _stop_on_signals(*listeners: Listener, numbers: tuple[int, ...] = (signal.SIGTERM, signal.SIGINT)) -> None:

@@ -31,7 +31,7 @@ from soapsvc.wire.base64_reader import WHITE_SPACE, decoded_characters
 from soapsvc.wire.plain_envelope import PlainBody
 
 LONG_CHARS = 16 * 1024  # a shorter text stays where it is
-MAX_OWN_BYTES = 64 * 1024  # of a body without its long texts: it is read, and stored in one row, like a small one
+MAX_LEFT_BYTES = 64 * 1024  # of a body without its long texts: it is read, and stored in one row, like a small one
 HELD_BYTES = INLINE_BYTES  # of all long texts; a thousand senders may take ten minutes for their bodies
 _HELD_BACK_BYTES = 128  # of a text, until it has ended: its last group may be padded, and white space may follow
 
@@ -103,7 +103,7 @@ class LongTextCutter:
     def _take(self, said: bytes) -> bool:
         if self._within_tag:
             self._own += said
-            return len(self._own) <= MAX_OWN_BYTES
+            return len(self._own) <= MAX_LEFT_BYTES
         if self._long is not None:
             return self._long.feed(said)
         self._short += said
@@ -112,7 +112,7 @@ class LongTextCutter:
         begin = len(self._short) - len(self._short.lstrip(WHITE_SPACE))
         self._own += self._short[:begin]
         del self._short[:begin]
-        if len(self._own) > MAX_OWN_BYTES or len(self._places) == self._most:
+        if len(self._own) > MAX_LEFT_BYTES or len(self._places) == self._most:
             return False
         if len(self._short) < LONG_CHARS:
             return True
@@ -133,7 +133,7 @@ class LongTextCutter:
             self._texts[2 * self._own.count(b"<")] = self._long.content
             self._own += after
             self._long = None
-        return len(self._own) <= MAX_OWN_BYTES
+        return len(self._own) <= MAX_LEFT_BYTES
 
 
 class _LongText:

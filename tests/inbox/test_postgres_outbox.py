@@ -4,32 +4,19 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
-
-import pytest
 
 from soapsvc.delivery_settings import Bounds, RetentionSettings
 from soapsvc.inbox.content_files import ORPHAN_AGE_SECONDS
 from soapsvc.inbox.partitions import partition_name, week_of
-from tests.inbox.conftest import opening
 from tests.inbox.making import LARGE, NOON, STRICT, OpenStore, all_ids, arrival, assert_whole, push, refused
 from tests.inbox.outbox_promises import OutboxPromises, Watch, delivered, to
+from tests.inbox.test_postgres_inbox import database, documents, open_inbox
 from tests.postgres import PostgresServer
 
+__all__ = ["database", "documents", "open_inbox"]  # fixtures
 WEEK = 7 * 86400.0
 RETENTION = RetentionSettings(accepted=Bounds(days=30), quarantined=Bounds(days=30))
-
-
-@pytest.fixture
-def database(postgres: PostgresServer) -> str:
-    return postgres.database()
-
-
-@pytest.fixture
-def open_inbox(postgres: PostgresServer, database: str, tmp_path: Path) -> Iterator[OpenStore]:
-    yield from opening(f"{postgres.url}/{database}", spool=tmp_path / "spool")
 
 
 class TestPostgresOutbox(OutboxPromises):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -23,19 +22,12 @@ from soapsvc.records import Property
 from tests.inbox.conftest import LATER, opening
 from tests.inbox.making import NOON, REFUSED, STRICT, OpenStore, all_ids, arrival, document_of, push, refused
 from tests.inbox.search_promises import SearchPromises, about, found
+from tests.inbox.test_postgres_inbox import database, documents, open_inbox
 from tests.postgres import PostgresServer
+from tests.serving.connection import eventually
 
+__all__ = ["database", "documents", "open_inbox"]  # fixtures
 WEEK = 7 * 86400.0
-
-
-@pytest.fixture
-def database(postgres: PostgresServer) -> str:
-    return postgres.database()
-
-
-@pytest.fixture
-def open_inbox(postgres: PostgresServer, database: str, tmp_path: Path) -> Iterator[OpenStore]:
-    yield from opening(f"{postgres.url}/{database}", spool=tmp_path / "spool")
 
 
 class TestPostgresSearch(SearchPromises):
@@ -85,7 +77,7 @@ def test_a_running_indexer_takes_over_from_a_machine_that_died(
     running.start()
     wanted = store.accept(about("weekly"), STRICT).id
     try:
-        assert until(lambda: found(index, "weekly") == [wanted])
+        assert eventually(lambda: found(index, "weekly") == [wanted], 30)
     finally:
         running.close()
     assert died.may_fill(), "the other one left"
@@ -103,7 +95,7 @@ def test_two_that_fill_at_once_enter_each_push_once(open_inbox: OpenStore) -> No
     for one in machines:
         one.start()
     index = store.search_index()
-    assert until(lambda: len(found(index)) == 125)
+    assert eventually(lambda: len(found(index)) == 125, 30)
     again = Indexer(open_inbox(), index, 0)
     again.look_again(ids)
     for one in machines:
@@ -248,13 +240,3 @@ def test_accepting_a_push_asks_nothing_of_the_index_and_a_search_does_not_wait_f
         with pytest.raises(StoreUnavailable, match="busy"):
             index.find(Filters("weekly"))
         assert time.monotonic() - began < 10
-
-
-def until(what: Callable[[], bool], seconds: float = 30) -> bool:
-    """Whether it comes about."""
-    end = time.monotonic() + seconds
-    while not what():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True

@@ -17,7 +17,7 @@ from soapsvc.skeleton import CutContent
 from soapsvc.spool import INLINE_BYTES, Content, Spool
 from soapsvc.wire import long_texts
 from soapsvc.wire.incoming_body import IncomingBody
-from soapsvc.wire.long_texts import LONG_CHARS, MAX_OWN_BYTES
+from soapsvc.wire.long_texts import LONG_CHARS, MAX_LEFT_BYTES
 from soapsvc.wire.plain_envelope import PLAIN_BYTES
 
 LARGE = random.Random(4).randbytes(3 * PLAIN_BYTES)
@@ -106,7 +106,7 @@ def test_it_does_not_matter_where_the_pieces_end(
     with tempfile.TemporaryDirectory() as folder:
         found = taken(body, Path(folder), cuts)
     long = [sha256(content) for content, text in zip(contents, texts, strict=True) if len(text) >= LONG_CHARS]
-    if len(body) - sum(len(text) for text in texts if len(text) >= LONG_CHARS) <= MAX_OWN_BYTES:
+    if len(body) - sum(len(text) for text in texts if len(text) >= LONG_CHARS) <= MAX_LEFT_BYTES:
         assert found is not None
         assert [text.sha256 for text in found[0]] == long
 
@@ -161,9 +161,9 @@ def test_spare_bits_that_are_not_zero_are_not_taken(last: bytes, tmp_path: Path)
 @pytest.mark.parametrize(
     "body",
     [
-        BEFORE + (b"<i>" + b"x" * 1000 + b"</i>") * (1 + MAX_OWN_BYTES // 1000) + written(LARGE) + AFTER,
-        BEFORE.replace(b"'1'", b"'" + b"1" * MAX_OWN_BYTES + b"'") + written(LARGE) + AFTER,
-        BEFORE + written(LARGE) + b"</b>" + b"<i/>" * MAX_OWN_BYTES + AFTER,
+        BEFORE + (b"<i>" + b"x" * 1000 + b"</i>") * (1 + MAX_LEFT_BYTES // 1000) + written(LARGE) + AFTER,
+        BEFORE.replace(b"'1'", b"'" + b"1" * MAX_LEFT_BYTES + b"'") + written(LARGE) + AFTER,
+        BEFORE + written(LARGE) + b"</b>" + b"<i/>" * MAX_LEFT_BYTES + AFTER,
         b"x" * 2 * PLAIN_BYTES,
         b"<" * 2 * PLAIN_BYTES,
         (BEFORE + written(LARGE) + AFTER).decode().encode("utf-16"),
