@@ -2,13 +2,13 @@
 
 All that the tags of a message decide (the limits, the SOAP rules, which element is what) was decided when the first one
 with these tags was read, and found to deviate in nothing. Of the next ones the texts alone are read: the documents are
-decoded, the rest is held against the schema as always, and the push is read from the places that are known. Of a
-message of which more is to be said nothing is said here: it is read as if its markup were new.
+decoded, the rest is held against the schema, where that leaves a choice for texts, and the push is read from the places
+that are known. Of a message of which more is to be said nothing is said here: it is read as if its markup were new.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any
 
@@ -18,6 +18,7 @@ from soapsvc.contract.fingerprint import FingerprintForm, document_said, text_sa
 from soapsvc.contract.push_layout import PushLayout
 from soapsvc.contract.push_reader import DecodedDocument, PushReader
 from soapsvc.contract.roles import payload_holder, read_layout
+from soapsvc.contract.text_rules import Rule, anything, is_well_formed_text, rule_of
 from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.namespaces import XML_SCHEMA_INSTANCE
 from soapsvc.records import Arrival, Push
@@ -31,7 +32,7 @@ MARKUPS_KEPT = 64  # a sender has a few: one for each set of properties that it 
 MARKUPS_SEEN = 512  # and not learned yet: many are never seen again
 MAX_TAGS_CHARS = 32 * 1024  # of a markup that is kept: 250 properties
 _INSTANCE = f"{{{XML_SCHEMA_INSTANCE}}}"
-_NO_TEXT = -1  # the place of an element whose text is "" in each message
+_NO_TEXT = -1  # the place of an element whose text is "" in each message; "" is put behind all others
 
 Fits = Callable[[etree._Element], bool]
 
@@ -69,7 +70,27 @@ class KnownMarkup:
             raise NotToBeKnown
         self._of_place = {where: n for n, where in enumerate(self._documents)}
         self._form = FingerprintForm.of(payload_holder(envelope), at.get)
+        self._documents_said = [
+            (n, self._of_place[at]) for n, at in enumerate(self._form.places) if at in self._of_place
+        ]
         self._attribute_chars = sum(map(len, names))
+        self._rules = self._rules_of(envelope, at, wsdl)
+
+    def _rules_of(
+        self, envelope: Envelope, at: Mapping[etree._Element, int | None], wsdl: WsdlDocument
+    ) -> tuple[tuple[int, Rule], ...] | None:
+        """What has to hold at which places for a message to be valid; None: the schema has to be asked."""
+        found = []
+        for element, place in at.items():
+            if place is None or place in self._of_place:
+                continue
+            names = [str(around.tag) for around in (element, *element.iterancestors())][::-1]
+            rule = rule_of(wsdl.schema, names[2:])  # without Envelope, and Header or Body
+            if rule is None:
+                return None
+            if rule is not anything:
+                found.append((place, rule))
+        return tuple(found)
 
     def push(self, markup: Markup, body: PlainBody, arrival: Arrival, fits: Fits, text_chars: int) -> Push | None:
         """The push of a message with this markup, when it deviates in nothing; None: it has to be asked otherwise.
@@ -88,33 +109,32 @@ class KnownMarkup:
             if content is None:
                 return None
             decoded.append(DecodedDocument(content, "base64"))
-        root = parsed(markup.without(self._documents))
-        if root is None:
-            return None
-        elements: list[etree._Element] = []
-
-        def text(place: int) -> str:
-            if place == _NO_TEXT:
-                return ""
-            written = parts[place]
-            if is_written_as_it_reads(written):
-                return written
-            if not elements:
-                elements.extend(root.iter())
-            return elements[self._texts.ordinal(place)].text or ""
-
-        said = self._form.digest(
-            [
-                text_said(text(where))
-                if (n := self._of_place.get(where)) is None
-                else document_said("base64", decoded[n].content.sha256)
-                for where in self._form.places
-            ]
-        )
+        left = markup.without(self._documents)
+        texts = [*parts, ""]
+        root = None
+        if not self._surely_fits(markup, left):
+            root = parsed(left)
+            if root is None:
+                return None
+            if not is_written_as_it_reads(left):
+                self._texts.read_anew(texts, list(root.iter()))
+        said = list(map(text_said, map(texts.__getitem__, self._form.places)))
+        for n, document in self._documents_said:
+            said[n] = document_said("base64", decoded[document].content.sha256)
         deviates: list[int] = []
+        text = texts.__getitem__
         reader = PushReader(self._layout, text, lambda _rule, where, _found, _wanted: deviates.append(where))
-        push = reader.push(arrival, body.raw, decoded, said)
-        return push if not deviates and fits(root) else None
+        push = reader.push(arrival, body.raw, decoded, self._form.digest(said))
+        return push if not deviates and (root is None or fits(root)) else None
+
+    def _surely_fits(self, markup: Markup, left: bytes) -> bool:
+        """Whether a message is known to be well-formed and valid without a tree of it.
+
+        left  what is left of it without its documents
+        """
+        if self._rules is None or not is_written_as_it_reads(left) or not is_well_formed_text(left, markup.text):
+            return False
+        return all(rule(markup.parts[place]) for place, rule in self._rules)
 
 
 def _decoded(text: str) -> Content | None:

@@ -6,10 +6,11 @@ found out of a message by its tags alone, held for the next one with the same ta
 
 from __future__ import annotations
 
-import codecs
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
+
+from lxml import etree
 
 XML_SPACE = " \t\r\n"
 
@@ -34,16 +35,15 @@ class Markup:
         Where there are as many `<` as `>`, no comment, no CDATA and no DTD, each bracket is that of a tag: in XML none
         but `>` may stand elsewhere, and would be one too many. A body that is not XML may be cut into anything here.
         """
-        if b"<!" in body or body.startswith(codecs.BOM_UTF8):
-            return None
         try:
             text = body.decode()
         except UnicodeDecodeError:
             return None
-        if not text.startswith("<") or text.count("<") != text.count(">"):
-            return None
         parts = text.replace(">", "<").split("<")
-        return cls(text, "<".join(parts[1::2]), parts)
+        if not text.startswith("<") or 2 * text.count("<") != len(parts) - 1:
+            return None
+        tags = "<".join(parts[1::2])
+        return None if tags.startswith("!") or "<!" in tags else cls(text, tags, parts)
 
     def without(self, texts: Iterable[int]) -> bytes:
         """The body without some of its texts.
@@ -81,11 +81,15 @@ class TextPlaces:
         """Whether there is nothing but white space elsewhere."""
         return not "".join(self._between(markup.parts)).strip(XML_SPACE)
 
-    def ordinal(self, place: int) -> int:
-        """Of the element that has the text."""
-        return self._ordinals[place]
+    def read_anew(self, texts: list[str], elements: Sequence[etree._Element]) -> None:
+        """Put into the place of each text as it was written what XML reads there.
+
+        elements  of the tree, in document order; the places of texts that were taken out of it are left with ""
+        """
+        for place, ordinal in self._ordinals.items():
+            texts[place] = elements[ordinal].text or ""
 
 
-def is_written_as_it_reads(text: str) -> bool:
-    """Whether XML reads the text as it is written: without a reference, and with no line end but a line feed."""
-    return "&" not in text and "\r" not in text
+def is_written_as_it_reads(body: bytes) -> bool:
+    """Whether XML reads all texts as they are written: without a reference, and with no line end but a line feed."""
+    return b"&" not in body and b"\r" not in body

@@ -4,8 +4,11 @@ its own element. tests/vendors/*.wsdl were written for this project in the manne
 from __future__ import annotations
 
 import base64
+import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import cycle
 from pathlib import Path
 
@@ -16,8 +19,13 @@ from soapsvc.contract.class_generator import generate
 from soapsvc.contract.contract_difference import contract_difference
 from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.contract.wsdl_rules import verify
+from soapsvc.judge import Judge, Judged
 from soapsvc.namespaces import SOAP11_ENVELOPE
-from soapsvc.records import PushState
+from soapsvc.records import Arrival, PushState
+from soapsvc.settings import OwnSettings
+from soapsvc.spool import Spool
+from soapsvc.wire.http_messages import RequestHead
+from soapsvc.wire.incoming_body import IncomingBody
 from tests.contract.test_odd_contracts import untold
 from tests.test_receiver import Called
 
@@ -208,6 +216,9 @@ VENDORS = [
     ),
 ]  # fmt: skip
 NAMES = [vendor.file for vendor in VENDORS]
+NEVER_KNOWN = {"dotnet.wsdl", "sap.wsdl", "spyne_like.wsdl", "faults.wsdl"}
+"""Whose valid messages have markup that decides too little (xsi:nil, documents outside base64), or deviate in what is told
+and not refused."""
 
 
 def message(text: str) -> bytes:
@@ -282,6 +293,50 @@ def test_a_declared_fault_that_cannot_be_filled_is_left_out(tmp_path: Path) -> N
     called.store.close()
     found = contract_difference(WsdlDocument.load(HERE / "faults.wsdl"), WsdlDocument.load(path))
     assert (found.messages, found.contract) == ("identical", "breaking")
+
+
+@pytest.mark.parametrize("vendor", VENDORS, ids=NAMES)
+def test_whatever_the_texts_of_a_known_markup_say_it_is_taken_only_where_the_schema_takes_it(
+    vendor: Vendor, tmp_path: Path
+) -> None:
+    settings = OwnSettings(wsdl=HERE / vendor.file)
+    wsdl = WsdlDocument.load(HERE / vendor.file)
+    action = f'"{wsdl.operations[0].soap_action}"'
+    head = RequestHead("POST", "/push", "", (("Content-Type", "text/xml; charset=utf-8"), ("SOAPAction", action)))
+    arrival = Arrival(datetime(2026, 11, 26, tzinfo=UTC), "192.0.2.1")
+
+    def judged(judge: Judge, body: bytes, *, known: bool = False) -> Judged | None:
+        with Spool(tmp_path) as spool:
+            incoming = IncomingBody.of(io.BytesIO(body), spool, 10)
+            return (judge.judge_known if known else judge.judge)(head, incoming, arrival)
+
+    known = 0
+    for text in vendor.valid:
+        learned, body = Judge(settings, wsdl), message(text)
+        for _ in range(3):
+            judged(learned, body)
+        pieces = re.split(rb"(<[^<>]*>)", body)
+        for place in range(0, len(pieces), 2):
+            for said in (
+                b"",
+                b" ",
+                b"0",
+                b"7",
+                b"-1",
+                b"a",
+                b"44a",
+                b"2012-11-04T13:05:45Z",
+                b"yes",
+                b"QUJD",
+                b"http://a/b",
+                b"x" * 99,
+            ):
+                other = b"".join([*pieces[:place], said, *pieces[place + 1 :]])
+                taken = judged(learned, other, known=True)
+                if taken is not None:
+                    known += 1
+                    assert taken == judged(Judge(settings, wsdl), other), other
+    assert bool(known) is (vendor.file not in NEVER_KNOWN)
 
 
 @pytest.mark.parametrize("vendor", VENDORS, ids=NAMES)
