@@ -17,6 +17,8 @@ from collections.abc import Callable
 
 import pybase64
 
+from soapsvc.wire.base64_lines import in_one_line, lines_of
+
 WHITE_SPACE = b" \t\n\r"
 DECODE_BYTES = 64 * 1024  # decoded at once: large enough that the call costs nothing beside the decoding
 
@@ -135,7 +137,12 @@ class Base64Reader:
 def decoded_whole(text: str) -> bytes | None:
     """The bytes of a text that is base64 by every rule that `Base64Reader` holds; None: by one of them it is not, or
     might not be."""
-    return decoded_characters(text.encode("ascii").translate(None, WHITE_SPACE)) if text.isascii() else None
+    if not text.isascii():
+        return None
+    sent = text.encode("ascii").strip(WHITE_SPACE)
+    characters = in_one_line(sent, *lines_of(sent))
+    decoded = None if characters is None else decoded_characters(characters)
+    return decoded_characters(sent.translate(None, WHITE_SPACE)) if decoded is None else decoded
 
 
 def decoded_characters(characters: bytes) -> bytes | None:

@@ -18,7 +18,6 @@ import pybase64
 
 from soapsvc.skeleton import (
     MAX_LINE_END_BYTES,
-    MAX_WIDTH,
     Coding,
     CutContent,
     Place,
@@ -27,6 +26,7 @@ from soapsvc.skeleton import (
     written,
 )
 from soapsvc.spool import INLINE_BYTES, Content, Sink, Spool
+from soapsvc.wire.base64_lines import in_one_line, lines_of, take_line_ends
 from soapsvc.wire.base64_reader import WHITE_SPACE, decoded_characters
 from soapsvc.wire.plain_envelope import PlainBody
 
@@ -145,7 +145,7 @@ class _LongText:
     def __init__(self, begin: bytearray, sink: Sink):
         self._held, self._sink = begin, sink
         self._taken = 0  # characters that were decoded, their line ends included
-        self._width, self._line_end = _lines_of(begin)
+        self._width, self._line_end = lines_of(begin)
         self._is_regular = len(self._line_end) <= MAX_LINE_END_BYTES
         self._size_bytes = 0
         self._step = self._width + len(self._line_end)
@@ -164,7 +164,7 @@ class _LongText:
         if not whole:
             return True
         characters = self._held[:whole]
-        if self._width and not _take_line_ends(characters, self._width, self._line_end, whole // self._step):
+        if self._width and not take_line_ends(characters, self._width, self._line_end, whole // self._step):
             return False
         try:
             decoded = pybase64.b64decode(characters, validate=True)
@@ -181,7 +181,7 @@ class _LongText:
         """The white space behind it; None: it is none that can be written again."""
         last = bytes(self._held.rstrip(WHITE_SPACE))
         after = bytes(self._held[len(last) :])
-        characters = _in_one_line(last, self._width, self._line_end)
+        characters = in_one_line(last, self._width, self._line_end)
         decoded = None if characters is None else decoded_characters(characters)
         if decoded is None:
             return None
@@ -204,33 +204,3 @@ class _LongText:
         if self._taken:
             yield self._line_end
         yield bytes(self._held)
-
-
-def _in_one_line(text: bytes, width: int, line_end: bytes) -> bytes | None:
-    """A text without its line ends; None: they are not each behind so many characters, and the last line is no longer.
-
-    width  0: it has none
-    """
-    if not width or not text:
-        return text
-    characters, count = bytearray(text), (len(text) - 1) // (width + len(line_end))
-    if not _take_line_ends(characters, width, line_end, count) or len(characters) > (count + 1) * width:
-        return None
-    return bytes(characters)
-
-
-def _take_line_ends(text: bytearray, width: int, line_end: bytes, count: int) -> bool:
-    """Take so many line ends out, each behind `width` characters; False: they are not there."""
-    for n in reversed(range(len(line_end))):
-        period = width + n + 1
-        ends = slice(width + n, count * period, period)
-        if text[ends] != line_end[n : n + 1] * count:
-            return False
-        del text[ends]
-    return True
-
-
-def _lines_of(begin: bytes | bytearray) -> tuple[int, bytes]:
-    """Width and line end by the first line; (0, b"") where no line of such a width ends."""
-    found = _LINE_END.search(begin, 0, MAX_WIDTH + MAX_LINE_END_BYTES + 1)
-    return (found.start(), found.group()) if found and found.start() <= MAX_WIDTH else (0, b"")
