@@ -23,8 +23,10 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"%!PS", "application/postscript"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "application/x-ole-storage"),
 )
+_BEGINNINGS = tuple(magic for magic, _ in _MAGIC)
 _HTML = re.compile(r"(<!--.*?-->|\s)*<(!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
 _NO_TEXT = bytes((*range(0x09), *range(0x0E, 0x20), 0x7F))  # in UTF-8
+_MARKING_NO_TEXT = bytes(0 if n in _NO_TEXT else 1 for n in range(256))
 _BYTE_ORDER_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 _TEXT = frozenset({"text/plain", "text/csv", "text/html", "text/xml"})
@@ -52,9 +54,8 @@ nothing that could be contradicted: the list is open."""
 
 def media_type_of(head: bytes) -> str | None:
     """The media type that the first HEAD_BYTES of a document tell; None: empty, or not recognised."""
-    for magic, media_type in _MAGIC:
-        if head.startswith(magic):
-            return media_type
+    if head.startswith(_BEGINNINGS):
+        return next(media_type for magic, media_type in _MAGIC if head.startswith(magic))
     if head.startswith(b"RIFF") and head[8:12] == b"WAVE":
         return "audio/wav"
     if head.startswith(b"BM") and len(head) >= 14 and head[6:10] == b"\0\0\0\0":
@@ -83,13 +84,14 @@ def _text_type(head: bytes) -> str | None:
 
 def _as_text(head: bytes) -> str | None:
     """The bytes as text, when they can be some: UTF-8, UTF-16 by its byte order mark, or one byte a character."""
+    if head.isascii():
+        return None if b"\0" in head.translate(_MARKING_NO_TEXT) else head.decode("ascii")
     codec = next((codec for mark, codec in _BYTE_ORDER_MARKS if head.startswith(mark)), "utf-8")
     try:
         text = codecs.getincrementaldecoder(codec)().decode(head)  # a character cut at the end is left out
     except UnicodeDecodeError:
         text = head.decode("latin-1")
-    utf8 = text.encode()
-    return text if len(utf8.translate(None, _NO_TEXT)) == len(utf8) else None
+    return None if b"\0" in text.encode().translate(_MARKING_NO_TEXT) else text
 
 
 def _is_csv(text: str, *, whole: bool) -> bool:

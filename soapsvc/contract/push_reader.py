@@ -102,9 +102,10 @@ class PushReader(Generic[Place]):
 
     def _property(self, place: PropertyPlace[Place]) -> Property:
         """Empty properties are kept with value "": the vendor's API sends them where a push leaves them out [S1]."""
-        value = MASK if place.credential else self._read(place.text)
+        where = place.text
+        value = MASK if place.credential else self.text(where.at) if where.b64charset is None else self._read(where)
         at = self._time(place, value) if place.time and value.strip() else None
-        return Property(place.name, place.sent_name, place.segment, value, at, place.text.b64charset)
+        return Property(place.name, place.sent_name, place.segment, value, at, where.b64charset)
 
     def _time(self, place: PropertyPlace[Place], value: str) -> datetime | None:
         time = read_time(value)

@@ -54,6 +54,8 @@ def read_time(text: str) -> ReadTime:
     text = text.strip(" \t\r\n")
     found = _XS_DATE_TIME.fullmatch(text)
     try:
+        if found and found["zone"] == "Z" and not found["fraction"] and found["hour"] != "24":
+            return ReadTime(datetime.fromisoformat(text))  # nearly every one
         if found:
             return _zoned(_wall_time(found, int(found["year"])), found["zone"])
         found = _VENDOR_TIME.fullmatch(text)

@@ -14,6 +14,8 @@ import json
 
 from soapsvc.records import Push
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
 
 def idempotency_key(push: Push) -> str:
     """The unique key of a push: `job-`, `processing-`, `raw-` or `drop-` and a hex SHA-256.
@@ -41,4 +43,4 @@ def _trimmed(value: str | None) -> str:
 
 def _digest(value: object) -> str:
     # JSON, because lengths and quotes keep ["a", "bc"] and ["ab", "c"] apart; ASCII, so that any string has bytes
-    return hashlib.sha256(json.dumps(value, separators=(",", ":")).encode("ascii")).hexdigest()
+    return hashlib.sha256(_encode(value).encode("ascii")).hexdigest()

@@ -125,8 +125,8 @@ def storable(value: str | None) -> str | None:
 
     XML allows neither; a decoded b64charset may bring them. The raw envelope has what was sent.
     """
-    if value is None:
-        return None
+    if value is None or (value.isascii() and "\0" not in value):
+        return value
     return value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode("utf-8")
 
 
