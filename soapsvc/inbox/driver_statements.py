@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Dialect, Table, insert
 from sqlalchemy.exc import DBAPIError
 
-from soapsvc.inbox.tables import KEYS, TOTALS
+from soapsvc.inbox.tables import KEYS, PUSHES, TOTALS
 
 _Process = Callable[[Any], Any]
 
@@ -33,6 +33,16 @@ def insert_new_keys(connection: Connection, keys: Sequence[tuple[str, int, str]]
     parameters = tuple(value for key, n, push_id in keys for value in (process(key), n, push_id))
     done = _execute(connection, _insert_keys(len(keys), connection.dialect.name), parameters)
     return {row[0] for row in done.fetchall()}
+
+
+def holds_push(connection: Connection, key: str, content_digest: str) -> bool:
+    """Whether a push is stored under this idempotency key with this content."""
+    dialect = connection.dialect
+    parameters = (
+        _processor(KEYS, "key", dialect)(key),
+        _processor(PUSHES, "content_digest", dialect)(content_digest),
+    )
+    return _execute(connection, _select_push(dialect.name), parameters).fetchone() is not None
 
 
 def add_to_totals(connection: Connection, slot: int, sums: Mapping[str, int]) -> None:
@@ -93,6 +103,16 @@ def _insert_keys(rows: int, dialect_name: str) -> str:
     return (
         f"INSERT INTO {KEYS.name} (key, n, push_id) VALUES {', '.join([one] * rows)}"  # noqa: S608  no value in it
         " ON CONFLICT DO NOTHING RETURNING push_id"
+    )
+
+
+@lru_cache(maxsize=2)
+def _select_push(dialect_name: str) -> str:
+    mark = "?" if dialect_name == "sqlite" else "%s"
+    pushes, keys = PUSHES.name, KEYS.name
+    return (
+        f"SELECT 1 FROM {keys} JOIN {pushes} ON {keys}.push_id = {pushes}.id"  # noqa: S608  no value in it
+        f" WHERE {keys}.key = {mark} AND {pushes}.content_digest = {mark} LIMIT 1"
     )
 
 

@@ -88,7 +88,7 @@ def store_all(connection: Connection, pushes: Sequence[NewPush]) -> list[Accepte
 
 def count_redelivery(connection: Connection, new: NewPush) -> Accepted | None:
     """The stored push that has the same key and content, counted once more; None: there is none."""
-    found = connection.execute(same_push(new)).mappings().first()
+    found = connection.execute(_same_push(new)).mappings().first()
     return None if found is None else _count(connection, found, new)
 
 
@@ -116,7 +116,7 @@ def _count(connection: Connection, found: RowMapping, new: NewPush) -> Accepted:
     return as_redelivery(found)
 
 
-def same_push(new: NewPush) -> Any:
+def _same_push(new: NewPush) -> Any:
     """The query for the stored push that has the same key and content."""
     return (
         select(*_SAME_PUSH)
