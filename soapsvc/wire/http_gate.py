@@ -7,8 +7,9 @@ refuses is a message that somebody sent and that is kept.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from soapsvc.credentials import Credentials
 from soapsvc.errors import HttpRefused
@@ -55,6 +56,7 @@ class HttpGate:
         self._charsets = Charsets(settings.extra_charsets)
         self._credentials = Credentials(settings.basic_users)
         self._soap_actions, self._files = frozenset(soap_actions), files
+        self._media_type = lru_cache(maxsize=64)(self._media_type_of)  # a sender's headers are the same each time
 
     def admit(self, head: RequestHead) -> str:
         """The source's IP address, when the request may come in.
@@ -97,8 +99,14 @@ class HttpGate:
 
         Errors  HttpRefused 415: Content-Encoding, media type or charset is not one that is read here.
         """
-        _hold_content_encoding(head)
-        media_type, parameters = _content_type(head)
+        sent = head.values
+        return self._media_type(tuple(sent("Content-Encoding")), tuple(sent("Content-Type")), tuple(sent("SOAPAction")))
+
+    def _media_type_of(
+        self, encodings: tuple[str, ...], types: tuple[str, ...], soap_actions: tuple[str, ...]
+    ) -> MediaType:
+        _hold_content_encoding(encodings)
+        media_type, parameters = _content_type(types)
         deviations = []
         if media_type == "application/xml":
             deviations.append(Deviation("HTTP-020", "Content-Type", None, media_type, "text/xml"))
@@ -120,7 +128,7 @@ class HttpGate:
             if not in_basic_profile(codec):
                 found = f"charset={_shown(charset)}"
                 deviations.append(Deviation("HTTP-022", "Content-Type", None, found, "UTF-8 or UTF-16"))
-        deviations += self._soap_action_deviations(head)
+        deviations += self._soap_action_deviations(soap_actions)
         return MediaType(codec, tuple(deviations))
 
     def _source(self, head: RequestHead) -> str:
@@ -173,8 +181,7 @@ class HttpGate:
                 413, "HTTP-005", sentence, where="Content-Length", found=f"{length} bytes", wanted=f"at most {limit}"
             )
 
-    def _soap_action_deviations(self, head: RequestHead) -> list[Deviation]:
-        sent = head.values("SOAPAction")
+    def _soap_action_deviations(self, sent: Sequence[str]) -> list[Deviation]:
         value = sent[0].strip() if sent else ""
         quoted = len(value) > 1 and value[0] == value[-1] == '"' and '"' not in value[1:-1]
         deviations = []
@@ -224,8 +231,8 @@ def _hold_expectation(head: RequestHead) -> None:
             raise HttpRefused(417, "HTTP-006", sentence, where="Expect", found=_shown(sent), wanted="100-continue")
 
 
-def _hold_content_encoding(head: RequestHead) -> None:
-    codings = [coding.strip() for sent in head.values("Content-Encoding") for coding in sent.split(",")]
+def _hold_content_encoding(encodings: Sequence[str]) -> None:
+    codings = [coding.strip() for sent in encodings for coding in sent.split(",")]
     if used := [coding for coding in codings if coding.lower() not in ("", "identity")]:
         found = f"Content-Encoding: {_shown(', '.join(used))}"
         sentence = f"The request has {found}; send the message as it is, without a Content-Encoding."
@@ -234,9 +241,9 @@ def _hold_content_encoding(head: RequestHead) -> None:
         )
 
 
-def _content_type(head: RequestHead) -> tuple[str, dict[str, str]]:
+def _content_type(types: Sequence[str]) -> tuple[str, dict[str, str]]:
     """Media type in lower case, and its parameters by lower-case name (RFC 9110, 8.3.1)."""
-    sent = [value for value in head.values("Content-Type") if value.strip()]
+    sent = [value for value in types if value.strip()]
     if len(sent) != 1:
         found = f"{len(sent)} Content-Type headers" if sent else "no Content-Type header"
         curl = "curl -H 'Content-Type: text/xml' --data-binary @FILE"
