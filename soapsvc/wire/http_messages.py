@@ -14,6 +14,8 @@ class RequestHead:
     query         the query string as sent, "" for none
     http_headers  (name, value); where WSGI hands them on, repeated ones are joined by commas
     peer          address of the other end of the TCP connection, without its port
+    peer_port     that port; 0: not known
+    http_version  1.0 or 1.1
     """
 
     method: str
@@ -21,6 +23,8 @@ class RequestHead:
     query: str
     http_headers: tuple[tuple[str, str], ...] = field(repr=False)  # a credential may be among them
     peer: str = ""
+    peer_port: int = 0
+    http_version: str = "1.1"
 
     def values(self, name: str) -> list[str]:
         """Every value of the named header, letter case aside, in the order of arrival."""
