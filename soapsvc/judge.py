@@ -95,6 +95,23 @@ class Judge:
             push = None if push is None else replace(push, raw=raw)
         return Judged(arrival, raw, verdict, push)
 
+    def judge_known(self, head: RequestHead, body: IncomingBody, arrival: Arrival) -> Judged | None:
+        """judge() of a body whose markup is known and that passes: of a small one that is so little that a thread which
+        must not be kept can do it. None: nothing is said of it here."""
+        if body.plain is None:
+            return None
+        try:
+            media_type = self._gate.media_type(head)
+        except HttpRefused:
+            return None
+        if media_type.codec not in (None, "utf-8"):
+            return None
+        push = self._of_known_markup(Markup.of(body.plain.own), body.plain, arrival)
+        if push is None:
+            return None
+        verdict = self.verdict(media_type.deviations, arrival.source_ip)
+        return Judged(arrival, push.raw, verdict, push) if verdict.accepted else None
+
     def judge_stream(self, head: RequestHead, stream: Stream, arrival: Arrival, spool: Spool) -> Judged:
         """Judge a body that a stream has. Errors: OSError from both."""
         return self.judge(head, IncomingBody.of(stream, spool, self._limits.documents), arrival)
@@ -103,11 +120,9 @@ class Judge:
         """The push of a plain message, as far as it can be read, and how it deviates; None: it has to be read the long
         way."""
         markup = Markup.of(body.own)
-        known = None if markup is None else self._known.of(markup)
-        if markup is not None and known is not None:
-            push = known.push(markup, body, arrival, self._schema_check.fits, self._limits.text_chars)
-            if push is not None:
-                return push, ()
+        push = self._of_known_markup(markup, body, arrival)
+        if push is not None:
+            return push, ()
         plain = read_plain(body, markup, limits=self._limits, document_names=self._wsdl.document_names)
         if plain is None:
             return None
@@ -115,6 +130,13 @@ class Judge:
         if markup is not None and not deviations:
             self._known.learn(markup, plain)
         return found, deviations
+
+    def _of_known_markup(self, markup: Markup | None, body: PlainBody, arrival: Arrival) -> Push | None:
+        """The push of a message that deviates in nothing and whose markup was seen before; None: it may be another."""
+        known = None if markup is None else self._known.of(markup)
+        if markup is None or known is None:
+            return None
+        return known.push(markup, body, arrival, self._schema_check.fits, self._limits.text_chars)
 
     def _hold_against_the_contract(
         self, envelope: Envelope, arrival: Arrival

@@ -27,6 +27,11 @@ class Noted(threading.local):
         self.source_ip, self.push_id, self.outcome = "", None, ""
         self.began, self.judged, self.stored = time.perf_counter(), 0.0, 0.0
 
+    def resume(self, began: float, judged: float, source_ip: str) -> None:
+        """A request that was judged before: then it began, and then it was judged."""
+        self.begin()
+        self.began, self.judged, self.source_ip = began, judged, source_ip
+
     def judge(self, source_ip: str) -> None:
         """The body was read and judged."""
         self.source_ip, self.judged = source_ip, time.perf_counter()

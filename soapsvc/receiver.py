@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -14,7 +16,7 @@ from soapsvc.contract.fault_detail import FaultDetails
 from soapsvc.contract.push_service import PushService
 from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.errors import HttpRefused, StoreUnavailable
-from soapsvc.inbox.store import InboxStore
+from soapsvc.inbox.store import InboxStore, Submit
 from soapsvc.judge import Judge
 from soapsvc.noted import Noted
 from soapsvc.records import Accepted, Arrival, Push, RefusedPush, Verdict
@@ -25,6 +27,7 @@ from soapsvc.wire.fault import XML_HEADERS, answer_for, fault_answer, server_fau
 from soapsvc.wire.http_gate import HttpGate, recorded_headers
 from soapsvc.wire.http_messages import AdmittedRequest, Answer, RequestHead
 from soapsvc.wire.incoming_body import IncomingBody
+from soapsvc.wire.plain_envelope import PLAIN_BYTES
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -34,6 +37,19 @@ log = structlog.get_logger()
 STORE_FULL = "The receiver is short of disk space and cannot take this message now; keep it and send it again later."
 STORE_BROKEN = "The receiver cannot store this message now; keep it and send it again later."
 INTERNAL = "The receiver failed on this message and has not taken it; keep it and send it again later."
+
+
+@dataclass(frozen=True, slots=True)
+class TakenAtOnce:
+    """A push that is to be stored while the thread that took it goes on.
+
+    prepare  make ready what is to be stored: what is returned stores it, and what came of that is told by another
+             thread. None: nothing was done; the application has to be called
+    answer   the answer that follows from what was told
+    """
+
+    prepare: Callable[[], Submit | None]
+    answer: Callable[[Accepted | Exception], Answer]
 
 
 class Receiver:
@@ -56,7 +72,7 @@ class Receiver:
         stream = environ["wsgi.input"]
         admitted = stream.admitted if isinstance(stream, IncomingBody) else None
         head = _request_head(environ) if admitted is None else admitted.head
-        answer = self._answer(head, stream, admitted)
+        answer = self._guarded(head, lambda: self._answer(head, stream, admitted))
         reason = HTTPStatus(answer.status).phrase
         http_headers = [*answer.http_headers, ("Content-Length", str(len(answer.body)))]
         start_response(f"{answer.status} {reason}", http_headers)
@@ -83,16 +99,46 @@ class Receiver:
         spool = Spool(self._store.spool_directory)
         return IncomingBody(spool, self._settings.max_documents, AdmittedRequest(head, source_ip))
 
+    def at_once(self, body: IncomingBody) -> TakenAtOnce | None:
+        """What nearly every push is, taken by a thread that must not be kept: read and judged. None: nothing was done;
+        the application has to be called."""
+        admitted = body.admitted
+        if admitted is None or admitted.head.method != "POST" or len(body) > PLAIN_BYTES:
+            return None
+        began = time.perf_counter()
+        try:
+            judged = self._judge.judge_known(admitted.head, body, self._arrival(admitted.head, admitted.source_ip))
+            push = None if judged is None else judged.accepted
+            if judged is None or push is None or not self._service.may_be_stored_first(push):
+                return None
+        except Exception:  # it is met again by the thread that is called instead, and told there
+            return None
+        judged_at = time.perf_counter()
+
+        def prepare() -> Submit | None:
+            try:
+                return self._store.prepare(push, judged.verdict)
+            except Exception:  # as above
+                return None
+
+        def answer(outcome: Accepted | Exception) -> Answer:
+            self.noted.resume(began, judged_at, admitted.source_ip)
+            return self._guarded(admitted.head, lambda: self._acknowledged(push, judged.verdict, outcome))
+
+        return TakenAtOnce(prepare, answer)
+
     def spool_failed(self) -> Answer:
         """The answer when the server could not write a request's body to disk."""
         return self._server_fault(STORE_FULL)
 
     def _answer(self, head: RequestHead, body: Stream, admitted: AdmittedRequest | None) -> Answer:
+        source_ip = self._gate.admit(head) if admitted is None else admitted.source_ip
+        return self._file(head) if head.method != "POST" else self._take(head, source_ip, body)
+
+    def _guarded(self, head: RequestHead, answer: Callable[[], Answer]) -> Answer:
+        """An answer, whatever happens."""
         try:
-            source_ip = self._gate.admit(head) if admitted is None else admitted.source_ip
-            if head.method != "POST":
-                return self._file(head)
-            return self._take(head, source_ip, body)
+            return answer()
         except HttpRefused as refused:
             return self._refused(refused, head)
         except StoreUnavailable as unavailable:
@@ -127,10 +173,14 @@ class Receiver:
                     raise judged.head
                 root = "" if judged.push is None else judged.push.root
                 return fault_answer(judged.verdict, partial(self._details.entry, root))
-            acknowledgement = self._service.dispatch(push, judged.verdict)
-            if not acknowledgement:
-                return Answer(202, (), b"")  # a one-way operation (BP 1.1 R2714)
-            return Answer(200, XML_HEADERS, acknowledgement)
+            return _acknowledging(self._service.dispatch(push, judged.verdict))
+
+    def _acknowledged(self, push: Push, verdict: Verdict, outcome: Accepted | Exception) -> Answer:
+        """What follows from what the store has said of a push. Errors: that, where it is one."""
+        if isinstance(outcome, Exception):
+            raise outcome
+        self._note_accepted(push, verdict, outcome)
+        return _acknowledging(self._service.acknowledge(push, outcome))
 
     def _all_of(self, stream: Stream) -> IncomingBody:
         """A server that can has taken the body as it should be taken already."""
@@ -148,6 +198,10 @@ class Receiver:
 
     def _accept(self, push: Push, verdict: Verdict) -> Accepted:
         accepted = self._store.accept(push, verdict)
+        self._note_accepted(push, verdict, accepted)
+        return accepted
+
+    def _note_accepted(self, push: Push, verdict: Verdict, accepted: Accepted) -> None:
         outcome = "redelivery" if accepted.redelivery else "conflict" if accepted.conflict_of else "accepted"
         self.noted.store(accepted.id, outcome)
         log.info(
@@ -159,7 +213,6 @@ class Receiver:
             redelivery=accepted.redelivery,
             conflict_of=accepted.conflict_of,
         )
-        return accepted
 
     def _keep(self, refused: RefusedPush) -> None:
         push_id = self._store.quarantine(refused)
@@ -178,6 +231,12 @@ class Receiver:
 
     def _server_fault(self, sentence: str, retry_after_seconds: int | None = None) -> Answer:
         return server_fault(sentence, retry_after_seconds or self._settings.retry_after_seconds)
+
+
+def _acknowledging(acknowledgement: bytes) -> Answer:
+    if not acknowledgement:
+        return Answer(202, (), b"")  # a one-way operation (BP 1.1 R2714)
+    return Answer(200, XML_HEADERS, acknowledgement)
 
 
 def _request_head(environ: WSGIEnvironment) -> RequestHead:

@@ -84,10 +84,20 @@ class PushService:
             accepted = self._accept(push, verdict)
             return accepted if fits else replace(accepted, submit_id=None)
 
-        method = self._methods[operation.port_type, operation.input_element]
+        method = self._methods[_of(operation)]
         if method.is_listened_to:
             return self._call(operation, push, accept)
         return self._acknowledgement(operation, method(push, accept), prepared)
+
+    def may_be_stored_first(self, push: Push) -> bool:
+        """Whether nothing that is to be known before the push is stored can be in the way of its acknowledgement."""
+        operation = self._operations.get(push.root, self._wsdl.operations[0])
+        return self._holds(push.submit_id) and not self._methods[_of(operation)].is_listened_to
+
+    def acknowledge(self, push: Push, accepted: Accepted) -> bytes:
+        """The acknowledgement of a push that was stored first, as dispatch() returns it."""
+        operation = self._operations.get(push.root, self._wsdl.operations[0])
+        return self._acknowledgement(operation, self._methods[_of(operation)](push, lambda: accepted))
 
     def _acknowledgement(self, operation: Operation, accepted: Accepted, valid: bytes = b"") -> bytes:
         """The acknowledgement of a store's word, valid by the schema; b"" where the operation is one-way.
@@ -242,6 +252,11 @@ def _is_any_text(name: str, wsdl: WsdlDocument) -> bool:
     return name not in map(str.lower, attributes) and all(
         element.type_name == XS_STRING and element.fixed is None for element in declared
     )
+
+
+def _of(operation: Operation) -> tuple[str, str]:
+    """By what its method is known."""
+    return operation.port_type, operation.input_element
 
 
 def _in_body(answer: bytes) -> etree._Element:

@@ -2,11 +2,13 @@
 
     request threads:  commit(work), store(push) ──► queue ─┐                              ┌─► each gets its own result
     one of them:                                           └─ BEGIN, pushes, work, … COMMIT
+    the server's thread:  submit(push, told) ──► queue, and goes on; told from the thread that has written
 
 A fsync costs the same for one push and for fifty, and threads that each commit for themselves wait for the lock. Who
 finds nobody writing writes, its own work and whatever waits, and then hands the writing on to the first that has come
-since: a thread for it alone would be two more changes of threads a push, which cost more than the storing. The pushes
-of one transaction are stored together: a database on another machine is asked once for all of them.
+since: a thread for it alone would be two more changes of threads a push, which cost more than the storing. For what was
+submitted, many at once and by a thread that must not wait, there is such a thread, and the changes are shared by all of
+them. The pushes of one transaction are stored together: a database on another machine is asked once for all of them.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from _thread import allocate_lock
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from threading import Condition
+from threading import Condition, Semaphore, Thread
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
@@ -32,6 +34,7 @@ Turn = Callable[[], AbstractContextManager[None]]
 StoreAll = Callable[[Connection, Sequence[NewPush]], list[Accepted]]
 Work = Callable[[Connection], T]
 Do = Callable[[Connection, Work[Any]], Any]
+Told = Callable[[Accepted | Exception], None]
 
 DEADLOCK_ATTEMPTS = 3  # of one transaction; each time at least one of those that wait for each other gets through
 MAX_GATHERED = 64  # in one transaction; beyond 16 a commit gets hardly cheaper a push, and the wait grows
@@ -58,6 +61,31 @@ class _Waiting:
     def end(self, value: Any, *, failed: bool = False) -> None:
         self.outcome = _Outcome(value, failed)
         self.wake.release()
+
+    def lead(self) -> None:
+        """Its thread is to write."""
+        self.wake.release()
+
+
+class _Submitted(_Waiting):
+    """A push that nobody waits for.
+
+    told  of its outcome, by the thread that has written
+    turn  released where it is this one's thread that is to write
+    """
+
+    __slots__ = ("_told", "_turn")
+
+    def __init__(self, new: NewPush, told: Told, turn: Semaphore):
+        super().__init__(new, str(new.push["idempotency_key"]))
+        self._told, self._turn = told, turn
+
+    def end(self, value: Any, *, failed: bool = False) -> None:
+        self.outcome = _Outcome(value, failed)
+        self._told(value)
+
+    def lead(self) -> None:
+        self._turn.release()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +121,8 @@ class GroupCommit:
         self._changed = Condition()
         self._writing = False  # some thread is at it
         self._closing = False
+        self._turn_of_submitted = Semaphore(0)
+        self._submitted_writer: Thread | None = None  # made when there is something for it
         self._connection: Connection | None = None
         self._failed = False
 
@@ -110,13 +140,38 @@ class GroupCommit:
         accepted: Accepted = self._wait(_Waiting(new, str(new.push["idempotency_key"])))
         return accepted
 
-    def _wait(self, waiting: _Waiting) -> Any:
+    def submit(self, new: NewPush, told: Told) -> None:
+        """store() for a thread that does not wait: another one tells what that would return or raise."""
+        if self._submitted_writer is None:
+            self._submitted_writer = Thread(target=self._write_submitted, name="inbox-writer", daemon=True)
+            self._submitted_writer.start()
+        waiting = _Submitted(new, told, self._turn_of_submitted)
+        try:
+            leads = self._queue(waiting)
+        except StoreUnavailable as closing:
+            told(closing)
+            return
+        if leads:
+            waiting.lead()
+
+    def _write_submitted(self) -> None:
+        while True:
+            self._turn_of_submitted.acquire()
+            if not self._writing:  # closed
+                return
+            self._write_waiting()
+
+    def _queue(self, waiting: _Waiting) -> bool:
+        """Whether it is the one that is to write. Errors: StoreUnavailable: nothing is taken any more."""
         with self._changed:
             if self._closing:
                 raise StoreUnavailable("The receiver is shutting down; this push was not stored. Send it again.")
             self._waiting.append(waiting)
-            writes, self._writing = not self._writing, True
-        if not writes:
+            leads, self._writing = not self._writing, True
+            return leads
+
+    def _wait(self, waiting: _Waiting) -> Any:
+        if not self._queue(waiting):
             waiting.wake.acquire()
         if waiting.outcome is None:
             self._write_waiting()
@@ -131,6 +186,9 @@ class GroupCommit:
             self._closing = True
             while self._writing:
                 self._changed.wait()
+        if self._submitted_writer is not None:
+            self._turn_of_submitted.release()
+            self._submitted_writer.join()
         self._drop_connection()
 
     def _write_waiting(self) -> None:
@@ -150,7 +208,7 @@ class GroupCommit:
             with self._changed:
                 self._writing = bool(self._waiting)
                 if self._waiting:
-                    self._waiting[0].wake.release()
+                    self._waiting[0].lead()
                 self._changed.notify_all()
 
     def _gather(self) -> list[_Waiting]:

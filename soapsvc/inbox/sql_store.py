@@ -26,8 +26,9 @@ from soapsvc.errors import NoSuchPush, StoreError
 from soapsvc.inbox import drops, intake_ledger, push_writes
 from soapsvc.inbox.content_files import Key, SpoolDirectory, clear_dead_spools
 from soapsvc.inbox.database import Database, beside, inbox_url, make_directory, sqlite_path
+from soapsvc.inbox.driver_statements import holds_push
 from soapsvc.inbox.failures import CommitInDoubt, InboxDamaged, describe, lost, not_stored, not_usable
-from soapsvc.inbox.group_commit import GroupCommit
+from soapsvc.inbox.group_commit import GroupCommit, Told
 from soapsvc.inbox.kept_envelope import open_rebuilt
 from soapsvc.inbox.large_contents import LargeContents, large_contents
 from soapsvc.inbox.outbox import Outbox, OutboxWriter, deliveries_of, hold_of
@@ -46,6 +47,7 @@ from soapsvc.inbox.push_rows import (
 from soapsvc.inbox.retention import Retention
 from soapsvc.inbox.search_index import SearchIndex
 from soapsvc.inbox.sqlite_index import SqliteIndex
+from soapsvc.inbox.store import Submit
 from soapsvc.inbox.tables import ARRIVALS, CONTENTS, PUSHES, TOTALS
 from soapsvc.records import (
     Accepted,
@@ -181,6 +183,21 @@ class SqlStore:
             accepted = self._writer.store(new)
         self._committed(new, accepted)
         return accepted
+
+    def prepare(self, push: Push, verdict: Verdict) -> Submit | None:
+        new = accepted_push(push, verdict).queued_for(self._route(push))
+        if new.large:
+            return None
+
+        def submit(told: Told) -> None:
+            def committed(outcome: Accepted | Exception) -> None:
+                if isinstance(outcome, Accepted):
+                    self._committed(new, outcome)
+                told(outcome)
+
+            self._writer.submit(new, committed)
+
+        return submit
 
     def take_in(self, push: Push, verdict: Verdict, taken: TakenIn) -> Accepted:
         new = accepted_push(push, verdict).queued_for(self._route(push))
@@ -420,7 +437,7 @@ class SqlStore:
 
     def _is_stored(self, new: NewPush) -> bool:
         with self._reading() as connection:
-            return connection.execute(push_writes.same_push(new)).first() is not None
+            return holds_push(connection, new.push["idempotency_key"], new.push["content_digest"])
 
     def _page(self, limit: int, state: PushState | None, before_id: str | None) -> list[InboxRow]:
         query = page_query(limit, state, before_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -19,6 +19,8 @@ from soapsvc.records import (
     TakenIn,
     Verdict,
 )
+
+Submit = Callable[[Callable[[Accepted | Exception], None]], None]
 
 
 class InboxStore(Protocol):
@@ -44,6 +46,11 @@ class InboxStore(Protocol):
     def accept(self, push: Push, verdict: Verdict) -> Accepted:
         """Store a push with its raw bytes and verdict; a redelivery is counted, other content under the same
         idempotency key is stored as a conflict. Errors: StoreUnavailable."""
+
+    def prepare(self, push: Push, verdict: Verdict) -> Submit | None:
+        """accept() in two steps, for a thread that must not wait for a disk: what is returned stores the push once it
+        is called with whom to tell, from another thread, what accept() would return or raise. None: it needs files, so
+        it has to be accept()ed."""
 
     def quarantine(self, refused: RefusedPush) -> str | None:
         """Keep refused input and return its id; the oldest make room. None: larger alone than what may be kept.

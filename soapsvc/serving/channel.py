@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -37,7 +38,18 @@ class _RefusalTask(ErrorTask):  # type: ignore[misc]  # waitress has no types
 
 class _WholeAnswerTask(WSGITask):  # type: ignore[misc]  # waitress has no types
     """Hands head and body of an answer to its channel in one piece: to send each by itself is a call of the kernel and
-    a packet more."""
+    a packet more. The answer is that of the application, or the one that was given without it."""
+
+    def execute(self) -> None:
+        answer = self.request.answer
+        if answer is None:
+            super().execute()
+            return
+        self.complete = True
+        self.status = f"{answer.status} {HTTPStatus(answer.status).phrase}"
+        self.response_headers.extend(answer.http_headers)
+        self.content_length = len(answer.body)
+        self.write(answer.body)
 
     def write(self, data: bytes) -> None:
         self.channel.held = []
@@ -60,7 +72,8 @@ class JudgingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no type
     _lingers_until = 0.0  # 0: not lingering
 
     def __init__(self, server: Any, sock: socket.socket, addr: Any, adj: Any, map: Any = None):
-        self.parser_class = partial(JudgingParser, peer=addr[:2], before_body=server.before_body, told=server.told)
+        self.parser_class = partial(JudgingParser, peer=addr[:2], before_body=server.before_body, told=server.told,
+                                    fields=server.fields)  # fmt: skip
         super().__init__(server, sock, addr, adj, map=map)
 
     def received(self, data: bytes) -> bool:

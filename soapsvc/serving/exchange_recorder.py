@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from soapsvc.clock import Clock, utc_now
 from soapsvc.inbox.exchange import ANSWER_BYTES, Exchange, Headers
 from soapsvc.inbox.exchange_log import ExchangeLog
-from soapsvc.noted import Noted
+from soapsvc.receiver import Receiver, TakenAtOnce
+from soapsvc.records import Accepted
 from soapsvc.serving.request_parser import RefusedRequest
 from soapsvc.wire.http_gate import recorded_headers
-from soapsvc.wire.http_messages import RequestHead
+from soapsvc.wire.http_messages import Answer, RequestHead
+from soapsvc.wire.incoming_body import IncomingBody
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 UNREADABLE = "(unreadable) (unreadable) (unreadable)"  # in place of METHOD TARGET VERSION
 _ORDINARY = frozenset({"accepted", "redelivery", "served"})
 
 
 class ExchangeRecorder:
-    """A WSGI application that hands on to another and notes each exchange.
+    """A receiver that hands on to another and notes each exchange."""
 
-    noted  what the receiver says of the request that a thread is answering
-    """
-
-    def __init__(self, receiver: WSGIApplication, noted: Noted, exchanges: ExchangeLog, clock: Clock = utc_now):
-        self._receiver, self._noted, self._exchanges, self._clock = receiver, noted, exchanges, clock
+    def __init__(self, receiver: Receiver, exchanges: ExchangeLog, clock: Clock = utc_now):
+        self._receiver, self._noted, self._exchanges, self._clock = receiver, receiver.noted, exchanges, clock
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         self._noted.begin()
@@ -40,42 +40,58 @@ class ExchangeRecorder:
             return start_response(status, http_headers, *rest)
 
         body = list(self._receiver(environ, start))
-        self._note(environ, answered[0], answered[1], b"".join(body))
+        kept = {name: value for name, value in environ.items() if name.startswith("HTTP_")}
+        kept |= {name: environ[name] for name in _KEPT if name in environ}
+        status, http_headers = answered
+        self._note(lambda: _head_of(kept), Answer(int(status[:3]), tuple(http_headers), b"".join(body)))
         return body
+
+    def at_once(self, body: IncomingBody) -> TakenAtOnce | None:
+        """As the receiver's; its answer is noted."""
+        taken = self._receiver.at_once(body)
+        if taken is None or body.admitted is None:
+            return None
+        head = body.admitted.head
+
+        def answer(outcome: Accepted | Exception) -> Answer:
+            answer = taken.answer(outcome)
+            length = ("Content-Length", str(len(answer.body)))
+            self._note(lambda: head, replace(answer, http_headers=(*answer.http_headers, length)))
+            return answer
+
+        return TakenAtOnce(taken.prepare, answer)
 
     def refused(self, one: RefusedRequest) -> None:
         """Note a request that was answered before the receiver saw it."""
         at = self._clock()
         self._exchanges.note(lambda: _of_refused(one, at), ordinary=False)
 
-    def _note(self, environ: WSGIEnvironment, status: str, http_headers: list[tuple[str, str]], body: bytes) -> None:
+    def _note(self, request: Callable[[], RequestHead], answer: Answer) -> None:
         noted = self._noted
         ended, at = time.perf_counter(), self._clock()
         push_id, outcome, source_ip = noted.push_id, noted.outcome, noted.source_ip
         times = (noted.began, noted.judged or ended, noted.stored or noted.judged or ended, ended)
-        number = int(status[:3])
+        status = answer.status
         if not outcome:
-            outcome = "served" if number < 400 else "failed" if noted.judged or number >= 500 else "refused"
-        kept = {name: value for name, value in environ.items() if name.startswith("HTTP_")}
-        kept |= {name: environ[name] for name in _KEPT if name in environ}
+            outcome = "served" if status < 400 else "failed" if noted.judged or status >= 500 else "refused"
 
         def late() -> Exchange:
-            target = kept.get("SCRIPT_NAME", "") + kept.get("PATH_INFO", "")
-            target += f"?{kept['QUERY_STRING']}" if kept.get("QUERY_STRING") else ""
-            length = kept.get("CONTENT_LENGTH", "")
+            head = request()
+            target = head.path + (f"?{head.query}" if head.query else "")
+            lengths = head.values("Content-Length")
             return Exchange(
                 at=at,
-                source_ip=source_ip or kept.get("REMOTE_ADDR", ""),
-                peer=f"{kept.get('REMOTE_ADDR', '')} port {kept.get('REMOTE_PORT', '')}",
-                request_line=f"{kept['REQUEST_METHOD']} {target} {kept.get('SERVER_PROTOCOL', 'HTTP/1.1')}",
-                http_headers=recorded_headers(RequestHead("", "", "", _headers(kept), "")),
-                body_bytes=int(length) if length.isdigit() else 0,
+                source_ip=source_ip or head.peer,
+                peer=f"{head.peer} port {head.peer_port or ''}",
+                request_line=f"{head.method} {target} HTTP/{head.http_version}",
+                http_headers=recorded_headers(head),
+                body_bytes=int(lengths[0]) if lengths and lengths[0].isdigit() else 0,
                 push_id=push_id,
                 outcome=outcome,
-                status=number,
-                answer_headers=tuple(http_headers),
-                answer_body=body[:ANSWER_BYTES],
-                answer_bytes=len(body),
+                status=status,
+                answer_headers=answer.http_headers,
+                answer_body=answer.body[:ANSWER_BYTES],
+                answer_bytes=len(answer.body),
                 stages=tuple(
                     (name, round((times[i + 1] - times[i]) * 1000, 3))
                     for i, name in enumerate(("judge", "store", "answer"))
@@ -90,6 +106,20 @@ _KEPT = (
     "CONTENT_TYPE", "CONTENT_LENGTH", "REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "REMOTE_ADDR",
     "REMOTE_PORT", "SERVER_PROTOCOL",
 )  # fmt: skip
+
+
+def _head_of(environ: dict[str, Any]) -> RequestHead:
+    path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    port = environ.get("REMOTE_PORT", "")
+    return RequestHead(
+        environ["REQUEST_METHOD"],
+        path,
+        environ.get("QUERY_STRING", ""),
+        _headers(environ),
+        environ.get("REMOTE_ADDR", ""),
+        int(port) if port.isdigit() else 0,
+        environ.get("SERVER_PROTOCOL", "HTTP/1.1").removeprefix("HTTP/"),
+    )
 
 
 def _headers(environ: dict[str, Any]) -> Headers:

@@ -143,7 +143,7 @@ class _Rooms:
         told = None
         if self._exchanges is not None:
             self._exchanges.start()
-            application = ExchangeRecorder(receiver, receiver.noted, self._exchanges)
+            application = ExchangeRecorder(receiver, self._exchanges)
             told = application.refused
         return Listener(
             application,
@@ -151,6 +151,7 @@ class _Rooms:
             self._settings,
             threads=self._settings.threads,
             before_body=receiver.before_body,
+            at_once=application.at_once,
             told=told,
             spool_failed=receiver.spool_failed,
             shared=shared,

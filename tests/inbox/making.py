@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -73,6 +74,28 @@ def arrival(seconds: float = 0, source_ip: str = "192.0.2.7") -> Arrival:
 def document_of(content: bytes | Content, n: int = 1, **changed: Any) -> Document:
     held = content if isinstance(content, Content) else Content.of(content)
     return replace(Document(n, "report.csv", "text", "text/csv", "UTF-8", "base64", held), **changed)
+
+
+def submitted(store: SqlStore, *pushes: Push) -> list[Accepted | Exception]:
+    """What is told of pushes that one thread submits together, in their order."""
+    told: dict[int, Accepted | Exception] = {}
+    all_told = threading.Semaphore(0)
+
+    def telling(n: int) -> Callable[[Accepted | Exception], None]:
+        def tell(outcome: Accepted | Exception) -> None:
+            assert n not in told, "told twice"
+            told[n] = outcome
+            all_told.release()
+
+        return tell
+
+    ready = [store.prepare(one, STRICT) for one in pushes]
+    for n, submit in enumerate(ready):
+        assert submit is not None
+        submit(telling(n))
+    for _ in pushes:
+        assert all_told.acquire(timeout=60), "nothing was told"
+    return [told[n] for n in range(len(pushes))]
 
 
 def refused(raw: bytes, seconds: float = 0, source_ip: str = "192.0.2.7", read: Push | None = None) -> RefusedPush:

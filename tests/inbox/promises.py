@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from soapsvc.errors import NoSuchPush
+from soapsvc.errors import NoSuchPush, StoreUnavailable
 from soapsvc.records import Accepted, JobId, PushState
 from soapsvc.spool import Content, Spool
 from tests.inbox.making import (
@@ -26,6 +26,7 @@ from tests.inbox.making import (
     push,
     refused,
     spooled,
+    submitted,
 )
 
 
@@ -136,6 +137,62 @@ class InboxPromises:
         assert_whole(store, accepted, first)
         assert_whole(store, conflict, second)
         assert store.stats().conflicts == 1
+
+    def test_what_nobody_waits_for_is_stored_once_as_what_is_waited_for(self, open_inbox: OpenStore) -> None:
+        first, second, third = push(), push(1000002), push(document=b"other content", arrival=arrival(1))
+        store = open_inbox()
+        (accepted,) = submitted(store, first)
+        assert isinstance(accepted, Accepted)
+        assert accepted == Accepted(accepted.id, NOON, first.submit_id)
+        assert store.accept(first, STRICT) == replace(accepted, redelivery=True)
+        again, of_another, conflict = submitted(store, first, second, third)
+        assert again == replace(accepted, redelivery=True)
+        assert isinstance(of_another, Accepted)
+        assert isinstance(conflict, Accepted)
+        assert conflict.conflict_of == accepted.id
+        store.close()
+        store = open_inbox()
+        assert all_ids(store) == sorted([conflict.id, of_another.id, accepted.id], reverse=True)
+        assert store.stored(accepted.id).row.redeliveries == 2
+        for stored, sent in ((accepted, first), (of_another, second), (conflict, third)):
+            assert_whole(store, stored, sent)
+
+    def test_what_needs_files_cannot_be_stored_without_waiting(self, open_inbox: OpenStore) -> None:
+        store = open_inbox()
+        assert store.prepare(push(document=os.urandom(LARGE)), STRICT) is None
+        assert all_ids(store) == []
+
+    def test_hundreds_that_nobody_waits_for_are_stored_beside_those_that_are_waited_for(
+        self, open_inbox: OpenStore
+    ) -> None:
+        store = open_inbox()
+        waited: list[Accepted] = []
+
+        def wait_for(numbers: range) -> None:
+            waited.extend(store.accept(push(n), STRICT) for n in numbers)
+
+        threads = [threading.Thread(target=wait_for, args=(range(2000 + 50 * n, 2050 + 50 * n),)) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        told = submitted(store, *(push(n) for n in range(1000, 1300)))
+        for thread in threads:
+            thread.join()
+        ids = [one.id for one in [*told, *waited] if isinstance(one, Accepted)]
+        assert len(ids) == 500
+        assert sorted(ids, reverse=True) == all_ids(store)
+        assert [store.stored(one.id).row.job for one in told[::50] if isinstance(one, Accepted)] == [
+            JobId("test2", str(n)) for n in range(1000, 1300, 50)
+        ]
+
+    def test_after_the_end_nothing_is_stored_and_that_is_told(self, open_inbox: OpenStore) -> None:
+        store = open_inbox()
+        submit = store.prepare(push(), STRICT)
+        assert submit is not None
+        store.close()
+        told: list[Accepted | Exception] = []
+        submit(told.append)
+        assert [type(one) for one in told] == [StoreUnavailable]
+        assert all_ids(open_inbox()) == []
 
     def test_interim_and_final_report_of_one_job_are_two_pushes(self, open_inbox: OpenStore) -> None:
         interim = push(documents=(document_of(b"1", filename="interim.csv"),))

@@ -35,6 +35,7 @@ from tests.inbox.making import (
     push,
     refused,
     spooled,
+    submitted,
 )
 
 
@@ -56,6 +57,8 @@ def assert_refused(store: SqlStore, mrn: int, size: int) -> None:
         store.accept(push(mrn, os.urandom(size)), STRICT)
     assert "inbox.db" not in str(told.value)
     assert "INSERT" not in str(told.value)
+    (outcome,) = submitted(store, push(mrn, os.urandom(min(size, 100_000))))
+    assert isinstance(outcome, StoreUnavailable)
 
 
 @pytest.mark.parametrize("size", [50, 100_000, LARGE])

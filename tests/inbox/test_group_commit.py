@@ -52,3 +52,36 @@ def test_the_quarantine_is_locked_before_keys_and_keys_before_stored_pushes(tmp_
     writer.close()
     engine.dispose()
     assert done == ["quarantine", "2 keys", "stored push"]
+
+
+def test_the_first_push_that_is_submitted_while_another_thread_writes_is_written_after_it(tmp_path: Path) -> None:
+    begun, go_on, told = Event(), Event(), Event()
+    outcomes: list[Accepted | Exception] = []
+
+    def hold(_connection: Connection) -> None:
+        begun.set()
+        assert go_on.wait(60)
+
+    def tell(outcome: Accepted | Exception) -> None:
+        outcomes.append(outcome)
+        told.set()
+
+    engine = create_engine(f"sqlite:///{tmp_path}/any.db", connect_args={"check_same_thread": False})
+    writer = GroupCommit(
+        lambda _connection, pushes: [Accepted(new.id, NOON, None) for new in pushes],
+        lambda: None,
+        engine.connect,
+        lambda _connection: None,
+    )
+    first = Thread(target=writer.commit, args=(hold,))
+    first.start()
+    assert begun.wait(60)
+    new = accepted_push(push(), STRICT)
+    writer.submit(new, tell)
+    assert not told.is_set()
+    go_on.set()
+    assert told.wait(60)
+    first.join(60)
+    writer.close()
+    engine.dispose()
+    assert outcomes == [Accepted(new.id, NOON, None)]
