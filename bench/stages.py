@@ -1,6 +1,6 @@
 """`python -m bench.stages [--size 10KB]`: where the time of one accepted push goes, stage by stage.
 
-The application is called as the server calls it, by one thread, with a store of its own on disk. A stage's figure is
+A receiver is asked as the server asks it, by one thread, with a store of its own on disk. A stage's figure is
 the time between going in and coming out, less that of the stages inside it: the median, and the 20th percentile, which
 other programs disturb less. What the server adds (its sockets, its threads) is not in it: `python -m bench` has the
 CPU of the whole process.
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import io
 import statistics
 import sys
 import tempfile
@@ -18,6 +17,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from bench.messages import NUMBER, SIZES, message
@@ -28,10 +28,15 @@ from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.inbox import sql_store
 from soapsvc.inbox.sql_store import open_store
 from soapsvc.logs import silence_logs
+from soapsvc.serving.listener import RECEIVE_BYTES
 from soapsvc.settings import load_settings
 from soapsvc.shipped import WSDL_FILE
+from soapsvc.wire.http_messages import RequestHead
+from soapsvc.wire.incoming_body import IncomingBody
 
 WARM = 50
+REST = "the rest: log, answer"
+HEADERS = (("Host", "127.0.0.1"), ("Content-Type", "text/xml; charset=utf-8"), ("SOAPAction", '"basicInvoke"'))
 _QUARANTINE = {"quarantine_max_bytes": 2**30, "quarantine_max_bytes_per_source": 2**28}
 
 
@@ -95,8 +100,14 @@ def measure(size: str, pushes: int) -> Stages:
 def _watch(stages: Stages, taking: Any, store: Any) -> None:
     of_judge, check = taking._judge, taking._judge._schema_check
     for owner, name, stage in (
-        (taking, "_answer", "the rest: gate, spool, log"),
+        (taking, "before_body", "head, free space"),
+        (IncomingBody, "append", "what comes in: documents cut and decoded"),
+        (taking, "at_once", REST),
+        (taking, "_answer", REST),
+        (taking, "_guarded", REST),
+        (of_judge, "judge_known", "reading, and what is known of the markup"),
         (of_judge, "judge", "reading, and what is known of the markup"),
+        (known_markup.KnownMarkup, "_surely_fits", "texts against their types"),
         (judge, "read_envelope", "reading, and what is known of the markup"),
         (known_markup, "parsed", "parse (libxml2)"),
         (known_markup, "decoded_whole", "base64"),
@@ -104,6 +115,7 @@ def _watch(stages: Stages, taking: Any, store: Any) -> None:
         (check, "check", "schema (libxml2)"),
         (known_markup.PushReader, "push", "the push out of the texts"),
         (judge, "read_push", "the push out of the texts"),
+        (taking._service, "acknowledge", "Spyne's service, acknowledgement"),
         (taking._service, "dispatch", "Spyne's service, acknowledgement"),
         (sql_store, "accepted_push", "rows: record and envelope packed"),
         (store, "accept", "store: files, waiting for the writer"),
@@ -114,15 +126,20 @@ def _watch(stages: Stages, taking: Any, store: Any) -> None:
 
 def _push(taking: Any, body: bytes, n: int) -> None:
     sent = body.replace(NUMBER.encode(), b"%012d" % n)
-    environ = {
-        "REQUEST_METHOD": "POST", "SCRIPT_NAME": "", "PATH_INFO": "/push", "QUERY_STRING": "",
-        "CONTENT_TYPE": "text/xml; charset=utf-8", "CONTENT_LENGTH": str(len(sent)), "HTTP_HOST": "127.0.0.1",
-        "HTTP_SOAPACTION": '"basicInvoke"', "REMOTE_ADDR": "127.0.0.1", "wsgi.input": io.BytesIO(sent),
-    }  # fmt: skip
-    answers: list[str] = []
-    taking(environ, lambda status, _headers: answers.append(status))
-    if not answers[0].startswith("200"):
-        raise RuntimeError(f"a push was answered with {answers[0]}")
+    head = RequestHead("POST", "/push", "", (*HEADERS, ("Content-Length", str(len(sent)))), "127.0.0.1")
+    with taking.before_body(head) as incoming:
+        for at in range(0, len(sent), RECEIVE_BYTES):
+            incoming.append(sent[at : at + RECEIVE_BYTES])
+        taken = taking.at_once(incoming)
+        submit = None if taken is None else taken.prepare()
+        if submit is None:
+            answer = taking._guarded(head, lambda: taking._answer(head, incoming, incoming.admitted))
+        else:
+            told: SimpleQueue[Any] = SimpleQueue()
+            submit(told.put)
+            answer = taken.answer(told.get())
+    if answer.status != 200:
+        raise RuntimeError(f"a push was answered with {answer.status}")
 
 
 def main() -> int:

@@ -6,9 +6,9 @@
 
 A fsync costs the same for one push and for fifty, and threads that each commit for themselves wait for the lock. Who
 finds nobody writing writes, its own work and whatever waits, and then hands the writing on to the first that has come
-since: a thread for it alone would be two more changes of threads a push, which cost more than the storing. For what was
-submitted, many at once and by a thread that must not wait, there is such a thread, and the changes are shared by all of
-them. The pushes of one transaction are stored together: a database on another machine is asked once for all of them.
+since: a thread for it alone would be two more changes of threads for each, which cost more than the storing. For what
+is submitted, many at once and by a thread that must not wait, there is such a thread, and they share its changes. The
+pushes of one transaction are stored together: a database on another machine is asked once for all of them.
 """
 
 from __future__ import annotations

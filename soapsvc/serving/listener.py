@@ -35,6 +35,7 @@ FORM_BYTES = 256 * 1024  # of a body that is put nowhere: it is held
 LEFT_SECONDS = 0.005  # that a new connection is left to a process that has fewer, at most
 LOOK_SECONDS = 0.001  # between two looks at whether that one has taken it
 GATHERED = 16  # pushes that are stored together at most: beyond, one gets hardly cheaper
+UNDER_WAY = 64  # taken and not answered: where the store is slow, the next ones wait as they came, in less memory
 IDLE_SECONDS = 60  # a kept-alive connection without a request
 HEAD_BYTES = 64 * 1024
 DISK_FULL = Answer(503, (("Content-Type", "text/plain; charset=utf-8"),), b"The disk is full; try again later.\n")
@@ -72,7 +73,8 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         self._complete: deque[JudgingChannel] = deque()
         self._taken: list[tuple[JudgingChannel, TakenAtOnce]] = []
         self._stored: deque[tuple[JudgingChannel, TakenAtOnce, Accepted | Exception]] = deque()
-        self._told_of_stored = False
+        self._under_way = 0  # taken at once and not answered
+        self._told_of_stored = self._ended = False
         self._thread: int | None = None  # whose loop this is
         self.before_body, self.told, self.spool_failed = before_body, told, spool_failed
         self.request_seconds = settings.request_seconds
@@ -121,6 +123,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
             self._poll()
             self.maintenance(time.time())
         self.task_dispatcher.shutdown(cancel_pending=False, timeout=self._shutdown_seconds)
+        self._ended = True  # the trigger's number may soon be that of another file
         wasyncore.close_all(self._map)
 
     def stop(self) -> None:
@@ -166,7 +169,8 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
 
     def _poll(self) -> None:
         self._tell()
-        waits = 0.0 if self._taken or self._complete else LOOK_SECONDS if self._leaves else 0.5
+        at_work = self._taken or (self._complete and self._under_way < UNDER_WAY)
+        waits = 0.0 if at_work else LOOK_SECONDS if self._leaves else 0.5
         wasyncore.loop(timeout=waits, map=self._map, use_poll=True, count=1)
         self._answer_stored()
         if not self._take_complete() or len(self._taken) >= GATHERED:
@@ -186,42 +190,42 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
             super().pull_trigger()
 
     def _take_complete(self) -> bool:
-        """Take those requests that are all in; whether there was one."""
-        if not self._complete:
-            return False
-        while self._complete:
+        """Take requests that are all in, as many as are stored together; whether there was one."""
+        came = False
+        while self._complete and self._under_way < UNDER_WAY and len(self._taken) < GATHERED:
+            came = True
             channel = self._complete.popleft()
-            if not channel.requests:
-                continue
-            taken = None if self._at_once is None else self._at_once(channel.requests[0].body)
-            if taken is None:
-                super().add_task(channel)
-            else:
+            taken = self._at_once(channel.requests[0].body) if self._at_once is not None and channel.requests else None
+            if taken is not None:
+                self._under_way += 1
                 self._taken.append((channel, taken))
-        return True
+            elif channel.requests:
+                super().add_task(channel)
+        return came
 
     def _submit_taken(self) -> None:
-        """Have those stored together that were taken while no other was all in. Each step is done for all of them: the
-        next one takes less time when it has just been done, by a tenth in all."""
+        """Have those stored together that were taken while no other was all in. Each step is done for all of them: it
+        takes less time when it has just been done."""
         taken, self._taken = self._taken, []
         prepared = [(channel, one, one.prepare()) for channel, one in taken]
         for channel, one, submit in prepared:
             if submit is None:
+                self._under_way -= 1
                 super().add_task(channel)
             else:
                 submit(partial(self._told, channel, one))
 
     def _told(self, channel: JudgingChannel, taken: TakenAtOnce, outcome: Accepted | Exception) -> None:
         self._stored.append((channel, taken, outcome))
-        if not self._told_of_stored:  # one call of the kernel for all that were stored together
+        if not self._told_of_stored and not self._ended:  # one call of the kernel for all that were stored together
             self._told_of_stored = True
-            with contextlib.suppress(OSError):  # it has come to its end
-                super().pull_trigger()
+            super().pull_trigger()
 
     def _answer_stored(self) -> None:
         self._told_of_stored = False  # before it is looked at what there is
         while self._stored:
             channel, taken, outcome = self._stored.popleft()
+            self._under_way -= 1
             if channel.requests:
                 channel.requests[0].answer = taken.answer(outcome)
                 channel.service()

@@ -29,7 +29,7 @@ BeforeBody = Callable[[RequestHead], Answer | IncomingBody]
 
 KNOWN_LINES, KNOWN_LINE_BYTES = 1024, 256  # of headers that are kept as they were read
 
-_DIGITS = re.compile("[0-9]+")
+_DIGITS = re.compile("[0-9]{1,18}")
 _SENTENCES = {
     400: "The request is not HTTP/1.1 as RFC 9112 has it ({why}); send it with one well-formed head and body.",
     413: "The body is larger than what is taken here; send the documents in several pushes, or ask whoever runs this "
