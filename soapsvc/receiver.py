@@ -71,7 +71,7 @@ class Receiver:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         stream = environ["wsgi.input"]
         admitted = stream.admitted if isinstance(stream, IncomingBody) else None
-        head = _request_head(environ) if admitted is None else admitted.head
+        head = request_head(environ) if admitted is None else admitted.head
         answer = self._guarded(head, lambda: self._answer(head, stream, admitted))
         reason = HTTPStatus(answer.status).phrase
         http_headers = [*answer.http_headers, ("Content-Length", str(len(answer.body)))]
@@ -239,7 +239,7 @@ def _acknowledging(acknowledgement: bytes) -> Answer:
     return Answer(200, XML_HEADERS, acknowledgement)
 
 
-def _request_head(environ: WSGIEnvironment) -> RequestHead:
+def request_head(environ: WSGIEnvironment) -> RequestHead:
     """The request's head as WSGI tells it (PEP 3333); repeated headers have been joined by the server."""
     http_headers = [
         (key[5:].replace("_", "-").title(), value) for key, value in environ.items() if key.startswith("HTTP_")
@@ -247,10 +247,13 @@ def _request_head(environ: WSGIEnvironment) -> RequestHead:
     for key, name in (("CONTENT_TYPE", "Content-Type"), ("CONTENT_LENGTH", "Content-Length")):
         if environ.get(key):
             http_headers.append((name, environ[key]))
+    port = environ.get("REMOTE_PORT", "")
     return RequestHead(
         environ["REQUEST_METHOD"],
         environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""),
         environ.get("QUERY_STRING", ""),
         tuple(http_headers),
         environ.get("REMOTE_ADDR", ""),
+        int(port) if port.isdigit() else 0,
+        environ.get("SERVER_PROTOCOL", "HTTP/1.1").removeprefix("HTTP/"),
     )

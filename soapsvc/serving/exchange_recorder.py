@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from soapsvc.clock import Clock, utc_now
-from soapsvc.inbox.exchange import ANSWER_BYTES, Exchange, Headers
+from soapsvc.inbox.exchange import ANSWER_BYTES, Exchange
 from soapsvc.inbox.exchange_log import ExchangeLog
-from soapsvc.receiver import Receiver, TakenAtOnce
+from soapsvc.receiver import Receiver, TakenAtOnce, request_head
 from soapsvc.records import Accepted
 from soapsvc.serving.request_parser import RefusedRequest
 from soapsvc.wire.http_gate import recorded_headers
@@ -40,10 +40,13 @@ class ExchangeRecorder:
             return start_response(status, http_headers, *rest)
 
         body = list(self._receiver(environ, start))
-        kept = {name: value for name, value in environ.items() if name.startswith("HTTP_")}
-        kept |= {name: environ[name] for name in _KEPT if name in environ}
+        stream = environ["wsgi.input"]
+        admitted = stream.admitted if isinstance(stream, IncomingBody) else None
+        head = request_head(environ) if admitted is None else admitted.head
+        length = environ.get("CONTENT_LENGTH", "")  # also of a chunked body, which is all in
         status, http_headers = answered
-        self._note(lambda: _head_of(kept), Answer(int(status[:3]), tuple(http_headers), b"".join(body)))
+        answer = Answer(int(status[:3]), tuple(http_headers), b"".join(body))
+        self._note(head, int(length) if length.isdigit() else 0, answer)
         return body
 
     def at_once(self, body: IncomingBody) -> TakenAtOnce | None:
@@ -51,12 +54,12 @@ class ExchangeRecorder:
         taken = self._receiver.at_once(body)
         if taken is None or body.admitted is None:
             return None
-        head = body.admitted.head
+        head, body_bytes = body.admitted.head, len(body)
 
         def answer(outcome: Accepted | Exception) -> Answer:
             answer = taken.answer(outcome)
             length = ("Content-Length", str(len(answer.body)))
-            self._note(lambda: head, replace(answer, http_headers=(*answer.http_headers, length)))
+            self._note(head, body_bytes, replace(answer, http_headers=(*answer.http_headers, length)))
             return answer
 
         return TakenAtOnce(taken.prepare, answer)
@@ -66,7 +69,7 @@ class ExchangeRecorder:
         at = self._clock()
         self._exchanges.note(lambda: _of_refused(one, at), ordinary=False)
 
-    def _note(self, request: Callable[[], RequestHead], answer: Answer) -> None:
+    def _note(self, head: RequestHead, body_bytes: int, answer: Answer) -> None:
         noted = self._noted
         ended, at = time.perf_counter(), self._clock()
         push_id, outcome, source_ip = noted.push_id, noted.outcome, noted.source_ip
@@ -76,16 +79,14 @@ class ExchangeRecorder:
             outcome = "served" if status < 400 else "failed" if noted.judged or status >= 500 else "refused"
 
         def late() -> Exchange:
-            head = request()
             target = head.path + (f"?{head.query}" if head.query else "")
-            lengths = head.values("Content-Length")
             return Exchange(
                 at=at,
                 source_ip=source_ip or head.peer,
                 peer=f"{head.peer} port {head.peer_port or ''}",
                 request_line=f"{head.method} {target} HTTP/{head.http_version}",
                 http_headers=recorded_headers(head),
-                body_bytes=int(lengths[0]) if lengths and lengths[0].isdigit() else 0,
+                body_bytes=body_bytes,
                 push_id=push_id,
                 outcome=outcome,
                 status=status,
@@ -100,33 +101,6 @@ class ExchangeRecorder:
             )
 
         self._exchanges.note(late, ordinary=outcome in _ORDINARY)
-
-
-_KEPT = (
-    "CONTENT_TYPE", "CONTENT_LENGTH", "REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "REMOTE_ADDR",
-    "REMOTE_PORT", "SERVER_PROTOCOL",
-)  # fmt: skip
-
-
-def _head_of(environ: dict[str, Any]) -> RequestHead:
-    path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-    port = environ.get("REMOTE_PORT", "")
-    return RequestHead(
-        environ["REQUEST_METHOD"],
-        path,
-        environ.get("QUERY_STRING", ""),
-        _headers(environ),
-        environ.get("REMOTE_ADDR", ""),
-        int(port) if port.isdigit() else 0,
-        environ.get("SERVER_PROTOCOL", "HTTP/1.1").removeprefix("HTTP/"),
-    )
-
-
-def _headers(environ: dict[str, Any]) -> Headers:
-    """As the WSGI server hands them on: names in title case, repeated ones joined."""
-    named = [(name[5:], value) for name, value in environ.items() if name.startswith("HTTP_")]
-    named += [(name, environ[name]) for name in ("CONTENT_TYPE", "CONTENT_LENGTH") if environ.get(name)]
-    return tuple((name.replace("_", "-").title(), value) for name, value in named)
 
 
 def _of_refused(one: RefusedRequest, at: datetime) -> Exchange:

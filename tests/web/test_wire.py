@@ -87,7 +87,7 @@ def test_an_exchange_tells_the_connection_the_proxy_and_the_time_by_stage(servic
     (one,) = logged(service, 1, "&source=192.0.2.61")
     whole = json.loads(get(f"{service.admin_url}/api/v1/exchanges/{one['n']}").body)
     assert re.fullmatch(r"127\.0\.0\.1 port \d+", whole["peer"])
-    assert ["X-Ssl-Protocol", "TLSv1.3"] in whole["tls"]
+    assert ["X-SSL-Protocol", "TLSv1.3"] in whole["tls"]
     assert [stage["stage"] for stage in whole["stages"]] == ["judge", "store", "answer"]
     assert "JobDocumentTransmitResultAck" in whole["answer_body"]
     page = get(f"{service.admin_url}/wire/{one['n']}").body.decode()
