@@ -49,6 +49,8 @@ class KnownMarkup:
         layout, documents = read_layout(envelope, wsdl, _nothing_is_told)
         if len(self._texts.of_ordinal) != len(envelope.elements) or documents != envelope.documents:
             raise NotToBeKnown
+        if not self._texts.hold_all_texts(markup):
+            raise NotToBeKnown  # mixed content: what stands between its elements would be said of all
         names = [str(name) for element in envelope.elements for name, _ in element.items()]
         if any(name.startswith(_INSTANCE) for name in names):
             raise NotToBeKnown  # xsi:nil: whether it may be there depends on the text

@@ -380,3 +380,23 @@ def test_encoding_byte_order_mark_and_line_ends_make_no_difference(vendor: Vendo
     served = called.app._file(type("Head", (), {"query": "wsdl"})).body
     called.store.close()
     assert etree.fromstring(served).find(".//{*}address[@location='http://127.0.0.1:8080/push']") is not None
+
+
+def test_what_stands_between_the_elements_of_one_message_is_not_said_by_the_next(tmp_path: Path) -> None:
+    """Mixed content: its texts are in no place of a known markup."""
+    settings, wsdl = OwnSettings(wsdl=HERE / "faults.wsdl"), WsdlDocument.load(HERE / "faults.wsdl")
+    namespace = wsdl.target_namespace
+
+    def fingerprint(judge: Judge, between: str) -> str:
+        pushed = f'<Push xmlns="{namespace}"><Note>a</Note>{between}<DocData format="base64">{B64}</DocData></Push>'
+        head = RequestHead("POST", "/push", "", (("Content-Type", "text/xml; charset=utf-8"), ("SOAPAction", '""')))
+        with Spool(tmp_path) as spool:
+            incoming = IncomingBody.of(io.BytesIO(message(pushed)), spool, 10)
+            judged = judge.judge(head, incoming, Arrival(datetime(2026, 11, 26, tzinfo=UTC), "192.0.2.1"))
+        assert judged.push is not None
+        return judged.push.fingerprint
+
+    learned = Judge(settings, wsdl)
+    for _ in range(3):
+        assert fingerprint(learned, "said once") == fingerprint(Judge(settings, wsdl), "said once")
+    assert fingerprint(learned, "") == fingerprint(Judge(settings, wsdl), "")
