@@ -62,12 +62,23 @@ class Row:
 
 
 def measure_once(
-    server: Server, size: str, number: int, *, seconds: float, warm_seconds: float, messages: Path, scratch: Path
+    server: Server,
+    size: str,
+    number: int,
+    *,
+    seconds: float,
+    warm_seconds: float,
+    messages: Path,
+    scratch: Path,
+    connections: int = 0,
 ) -> Sample:
-    """Start the server afresh, warm it, load it, end it. Errors: LeftOut."""
+    """Start the server afresh, warm it, load it, end it. Errors: LeftOut.
+
+    connections  0: as many as belong to the size
+    """
     if shutil.disk_usage(scratch).free < FREE_BYTES:
         raise LeftOut(f"less than {FREE_BYTES >> 30} GiB are free on the disk")
-    classes = [(write_message(size, messages), CONNECTIONS[size])]
+    classes = [(write_message(size, messages), connections or CONNECTIONS[size])]
     with running(server, scratch=scratch) as peer:
         run_load(peer.url, classes, seconds=warm_seconds)
         cpu, generator, machine = cpu_seconds(tree(peer.pids)), _generator_seconds(), machine_seconds()

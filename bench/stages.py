@@ -1,4 +1,4 @@
-"""`python -m bench.stages [--size 10KB]`: where the time of one accepted push goes, stage by stage.
+"""`python -m bench.stages [--sizes 10KB,1MB]`: where the time of one accepted push goes, stage by stage.
 
 A receiver is asked as the server asks it, by one thread, with a store of its own on disk. A stage's figure is
 the time between going in and coming out, less that of the stages inside it: the median, and the 20th percentile, which
@@ -24,6 +24,7 @@ from bench.messages import NUMBER, SIZES, message
 from bench.report import PAGE, put_between, show, table
 from soapsvc import judge, receiver
 from soapsvc.contract import known_markup
+from soapsvc.contract.push_reader import PushReader
 from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.inbox import sql_store
 from soapsvc.inbox.sql_store import open_store
@@ -37,7 +38,6 @@ from soapsvc.wire.incoming_body import IncomingBody
 WARM = 50
 REST = "the rest: log, answer"
 HEADERS = (("Host", "127.0.0.1"), ("Content-Type", "text/xml; charset=utf-8"), ("SOAPAction", '"basicInvoke"'))
-_QUARANTINE = {"quarantine_max_bytes": 2**30, "quarantine_max_bytes_per_source": 2**28}
 
 
 class Stages:
@@ -84,7 +84,7 @@ def measure(size: str, pushes: int) -> Stages:
     stages = Stages()
     with tempfile.TemporaryDirectory(prefix="bench-stages-") as folder:
         settings = load_settings({"inbox": f"sqlite:///{folder}/inbox.db"})
-        store = open_store(settings.inbox, **_QUARANTINE)
+        store = open_store(settings.inbox, quarantine_max_bytes=2**30, quarantine_max_bytes_per_source=2**28)
         taking = receiver.Receiver(settings, WsdlDocument.load(WSDL_FILE), store)
         body = message(SIZES[size])
         for n in range(WARM):
@@ -113,7 +113,7 @@ def _watch(stages: Stages, taking: Any, store: Any) -> None:
         (known_markup, "decoded_whole", "base64"),
         (check, "fits", "schema (libxml2)"),
         (check, "check", "schema (libxml2)"),
-        (known_markup.PushReader, "push", "the push out of the texts"),
+        (PushReader, "push", "the push out of the texts"),
         (judge, "read_push", "the push out of the texts"),
         (taking._service, "acknowledge", "Spyne's service, acknowledgement"),
         (taking._service, "dispatch", "Spyne's service, acknowledgement"),
