@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -31,6 +32,11 @@ ONE_PYTHON = (
 )  # fmt: skip
 """Tests that take long because of other programs, disks and clocks: what they show hardly hangs on the version of
 Python, so `-m "not one_python"` leaves them out where a second version is tried."""
+
+
+def pytest_configure() -> None:
+    # a shell has what it puts into the background ignore Ctrl-C, and so would every program that the tests start
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -63,6 +63,9 @@ def test_it_stays_until_ctrl_c(tmp_path: Path) -> None:
                 break
         page = get(seen[-1].split()[-1])
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) == 0
+        try:
+            assert process.wait(timeout=60) == 0
+        finally:
+            process.kill()  # what does not end would be waited for without an end
     assert (page.status, b"sampleReport" in page.body or b"<html" in page.body) == (200, True)
     assert list(tmp_path.iterdir()) == []
