@@ -35,6 +35,7 @@ from soapsvc.settings import OwnSettings
 from soapsvc.shipped import WSDL_FILE
 from soapsvc.spool import Spool
 from soapsvc.wire.http_messages import RequestHead
+from tests.ftp import serving
 from tests.pushing import TEXT_XML, free_port
 from tests.s3 import s3_server
 
@@ -177,13 +178,8 @@ def ftp_server(folder: Path, certificate: Certificate | None = None, *, home: Pa
 
         handler.on_login = lead_home  # type: ignore[attr-defined]
     server = servers.ThreadedFTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"timeout": 0.05}, daemon=True)
-    thread.start()
-    try:
+    with serving(server):
         yield int(server.address[1])
-    finally:
-        server.close_all()
-        thread.join(SECONDS)
 
 
 @contextlib.contextmanager

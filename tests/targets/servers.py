@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from tests.ftp import serving
+
 SECRET = "open sesame"
 
 
@@ -285,13 +287,8 @@ def ftp_server(
     logging.getLogger("pyftpdlib").setLevel(logging.CRITICAL)
     server = ThreadedFTPServer(("127.0.0.1", 0), Handler)
     site.port = server.address[1]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"timeout": 0.02, "handle_exit": False})
-    thread.start()
-    try:
+    with serving(server):
         yield site
-    finally:
-        server.close_all()
-        thread.join()
 
 
 # SFTP ----------------------------------------------------------------------------------------------------------------
