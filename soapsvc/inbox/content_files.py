@@ -4,7 +4,6 @@
     inbox.db.files/TTTT/PPPPPPPPPPPPPPPPPPPP-DDDD…   T: first characters of the push's id (9 hours), P: its id, or one
                                                     made for the documents of a push that was in quarantine,
                                                     D: hex SHA-256 of what is inside
-    inbox.db.spool/NAME/                            what one process has not stored yet; NAME/alive is locked by it
 
 A file belongs to one push. Were it shared by digest, clearing away one push could take the file from under another
 that is just being stored by another process; so two pushes that bring the same large document keep it twice.
@@ -14,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import io
 import os
@@ -28,7 +26,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import structlog
 from sqlalchemy import Connection
 
-from soapsvc.inbox.database import exclusive_lock, make_directory, sync_directory
+from soapsvc.inbox.database import make_directory, sync_directory
 from soapsvc.inbox.failures import InboxDamaged, lost
 from soapsvc.inbox.push_id import ID_PATTERN
 from soapsvc.spool import INLINE_BYTES, Content
@@ -205,60 +203,6 @@ class _Checked(io.RawIOBase):
     def close(self) -> None:
         self._source.close()
         super().close()
-
-
-class SpoolDirectory:
-    """A process's own directory for what it has not stored yet; one whose process is gone is cleared away.
-
-    root    holds those of all processes
-    locked  the file whose companion `.lock` is held meanwhile
-    """
-
-    def __init__(self, root: Path, locked: Path):
-        self._locked = locked
-        make_directory(root)
-        with exclusive_lock(locked):  # so that nobody clears it away between its making and its locking
-            self.path = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=root))
-            self._alive = self._lock()
-
-    def make_again(self) -> None:
-        """At the same path, where others look for it, when somebody has removed it."""
-        make_directory(self.path.parent)
-        with exclusive_lock(self._locked):
-            make_directory(self.path)
-            os.close(self._alive)
-            self._alive = self._lock()
-
-    def close(self) -> None:
-        shutil.rmtree(self.path, ignore_errors=True)
-        os.close(self._alive)
-
-    def _lock(self) -> int:
-        alive = os.open(self.path / "alive", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return alive
-
-
-def clear_dead_spools(root: Path, locked: Path) -> None:
-    """Remove the spool directories whose process no longer holds its lock."""
-    with exclusive_lock(locked):
-        for entry in _entries(root):
-            if entry.is_dir(follow_symlinks=False) and not _is_alive(Path(entry.path)):
-                shutil.rmtree(entry.path, ignore_errors=True)
-
-
-def _is_alive(spool: Path) -> bool:
-    try:
-        handle = os.open(spool / "alive", os.O_RDWR | os.O_CLOEXEC)
-    except (FileNotFoundError, NotADirectoryError):
-        return False  # killed before it had made the file
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(handle)
-    return False
 
 
 def _entries(directory: Path) -> list[os.DirEntry[str]]:

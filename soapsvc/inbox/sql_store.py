@@ -5,13 +5,11 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import shutil
-import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from threading import Event, Lock, Thread
@@ -24,8 +22,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from soapsvc.clock import Clock, utc_now
 from soapsvc.errors import NoSuchPush, StoreError
 from soapsvc.inbox import drops, intake_ledger, push_writes
-from soapsvc.inbox.content_files import Key, SpoolDirectory, clear_dead_spools
-from soapsvc.inbox.database import Database, beside, inbox_url, make_directory, sqlite_path
+from soapsvc.inbox.content_files import Key
+from soapsvc.inbox.database import Database, beside, inbox_url, sqlite_path
 from soapsvc.inbox.driver_statements import holds_push
 from soapsvc.inbox.failures import CommitInDoubt, InboxDamaged, describe, lost, not_stored, not_usable
 from soapsvc.inbox.group_commit import GroupCommit, Told
@@ -46,6 +44,7 @@ from soapsvc.inbox.push_rows import (
 )
 from soapsvc.inbox.retention import Retention
 from soapsvc.inbox.search_index import SearchIndex
+from soapsvc.inbox.spools import Spools
 from soapsvc.inbox.sqlite_index import SqliteIndex
 from soapsvc.inbox.store import Submit
 from soapsvc.inbox.tables import ARRIVALS, CONTENTS, PUSHES, TOTALS
@@ -94,7 +93,7 @@ def open_store(
     Errors     StoreError: there is none, or it is of another kind or newer; StoreUnavailable: it cannot be opened
     """
     parsed = inbox_url(url)
-    spools = _Spools.of(sqlite_path(parsed), spool)
+    spools = Spools.of(sqlite_path(parsed), spool)
     room = push_writes.Room(quarantine_max_bytes, quarantine_max_bytes_per_source)
     try:
         database = Database(parsed, create=create)
@@ -115,7 +114,7 @@ class SqlStore:
         self,
         database: Database,
         contents: LargeContents,
-        spools: _Spools,
+        spools: Spools,
         room: push_writes.Room,
         clock: Clock,
         receives: bool,
@@ -124,8 +123,6 @@ class SqlStore:
         self._route = route
         self._database, self._room, self._clock = database, room, clock
         self._files, self._spools, self._receives = contents, spools, receives
-        self._spool: SpoolDirectory | None = None
-        self._spool_lock = Lock()
         self._writer = GroupCommit(
             self._store_all, database.check_file, database.writer.connect, self._verify, database.turn
         )
@@ -144,21 +141,16 @@ class SqlStore:
                     f"{contents.where} holds documents of another inbox than the database: put the "
                     "database back that they belong to, or move the documents to where that database is now."
                 )
-            clear_dead_spools(spools.root, spools.locked)
+            spools.clear_dead()
             self._make_partitions()
             self._sweeper.start()
 
     @property
     def spool_directory(self) -> Path:
-        with self._spool_lock:
-            try:
-                if self._spool is None:  # not before it is needed: whoever only looks leaves no trace
-                    self._spool = SpoolDirectory(self._spools.root, self._spools.locked)
-                elif not self._spool.path.is_dir():
-                    self._spool.make_again()
-            except OSError as cause:
-                raise not_stored(cause, "spool") from cause
-            return self._spool.path
+        try:
+            return self._spools.own()
+        except OSError as cause:
+            raise not_stored(cause, "spool") from cause
 
     def companion(self, name: str) -> Path:
         """Where a file lies that goes with this inbox: beside a SQLite file (inbox.db.NAME), else in the spool."""
@@ -262,7 +254,7 @@ class SqlStore:
         if self._database.path is None and not self._receives:
             return None  # this machine's disk is not the inbox's
         try:
-            return shutil.disk_usage(self._spools.disk).free
+            return self._spools.free_bytes()
         except OSError as cause:
             raise not_usable(cause, "free space") from cause
 
@@ -273,10 +265,7 @@ class SqlStore:
         self._outbox_writer.close()
         self._writer.close()
         self._database.close()
-        with self._spool_lock:
-            if self._spool is not None:
-                self._spool.close()
-                self._spool = None
+        self._spools.close()
 
     # -- what readers ask ----------------------------------------------------------------------------------------
 
@@ -550,42 +539,6 @@ class SqlStore:
         else:
             if removed:
                 _LOG.info("inbox swept", files_removed=removed)
-
-
-@dataclass(frozen=True, slots=True)
-class _Spools:
-    """Where the processes of this machine keep what is not stored yet.
-
-    root    holds a directory for each of them
-    locked  the file whose companion `.lock` is held while one is made or cleared away
-    disk    whose free space is looked at
-    """
-
-    root: Path
-    locked: Path
-    disk: Path
-
-    @classmethod
-    def of(cls, inbox_file: Path | None, setting: Path | None) -> _Spools:
-        """Beside a SQLite file; else where the setting says, or in the directory for temporary files.
-
-        Errors  StoreError: set for a SQLite file
-        """
-        if inbox_file is None:
-            root = (setting or Path(tempfile.gettempdir()) / f"soapsvc-spool-{os.geteuid()}").absolute()
-            return cls(root, root / "spool", root)
-        if setting is not None:
-            raise StoreError(
-                "spool is set, and the inbox is a SQLite file, beside which it lies: "
-                "take spool away, or name an inbox in PostgreSQL."
-            )
-        return cls(beside(inbox_file, ".spool"), inbox_file, inbox_file.parent)
-
-    def make(self) -> None:
-        """The disk's directory is there, and nobody else's. Errors: OSError, StoreError."""
-        make_directory(self.disk)
-        if self.disk == self.root and self.root.stat().st_uid != os.geteuid():
-            raise StoreError(f"The spool {self.root} belongs to another user: name one of your own with spool = …")
 
 
 def page_query(limit: int, state: PushState | None, before_id: str | None) -> Select[Any]:
