@@ -74,7 +74,7 @@ class Database:
         self._file = str(self.path)  # looked at twice for each transaction
         self._anchor: Connection | None = None
         self._apart: list[Engine] = []
-        self._turn: int | None = None
+        self._turn: tuple[int, int] | None = None  # open files: held by who writes, and by who is to write next
         self._wal_identity: tuple[int, int] | None = None
         if self.path is None:
             self._url = url
@@ -89,7 +89,7 @@ class Database:
                 self.reader = _sqlite_engine(self.path, "BEGIN", READERS)
                 self.writer = _sqlite_engine(self.path, "BEGIN IMMEDIATE", 1)
                 self._begin_with(create)
-            self._turn = os.open(beside(self.path, ".lock"), os.O_RDWR | os.O_CLOEXEC)
+            self._turn = (_lock_file(self.path, ".lock"), _lock_file(self.path, ".next"))
         else:
             _must_be_readable(self.path)
             self._identity = _identity(self._file)
@@ -110,17 +110,23 @@ class Database:
     @contextmanager
     def turn(self) -> Iterator[None]:
         """No other process of this machine writes within. A courtesy, not the lock: that is SQLite's, which sleeps
-        longer and longer while it is taken, and so leaves the disk idle; whoever waits for too long goes on to it."""
+        longer and longer while it is taken, and so leaves the disk idle; whoever waits for too long goes on to it.
+
+        Who waits holds the place of the next one meanwhile: else who has just written would be there again before any
+        other has looked, and where the disk is slow the others would hardly ever write.
+        """
         if self._turn is None:
             yield
             return
+        turn, place = self._turn
         until = time.monotonic() + TURN_SECONDS
-        while not _try_to_lock(self._turn) and time.monotonic() < until:
-            time.sleep(TURN_POLL_SECONDS)
+        _lock(place, until)
+        _lock(turn, until)
+        fcntl.flock(place, fcntl.LOCK_UN)
         try:
             yield
         finally:
-            fcntl.flock(self._turn, fcntl.LOCK_UN)
+            fcntl.flock(turn, fcntl.LOCK_UN)
 
     def verify(self, connection: Connection) -> None:
         """After a failure: let all that was committed reach the disk once more, by fresh writes.
@@ -150,7 +156,8 @@ class Database:
         if self._anchor is not None:
             self._anchor.close()
         if self._turn is not None:
-            os.close(self._turn)
+            for file in self._turn:
+                os.close(file)
             self._turn = None
         self.writer.dispose()
         self.reader.dispose()
@@ -306,7 +313,7 @@ def _not_to_be_looked_at(revision: str | None, path: Path | None) -> str:
 @contextmanager
 def exclusive_lock(path: Path) -> Iterator[None]:
     """Held by one process at a time, for the short moments in which files are made or cleared away."""
-    handle = os.open(beside(path, ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    handle = _lock_file(path, ".lock")
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
@@ -314,12 +321,20 @@ def exclusive_lock(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _try_to_lock(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+def _lock_file(path: Path, suffix: str) -> int:
+    return os.open(beside(path, suffix), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def _lock(file: int, until: float) -> None:
+    """Hold the lock, or go on without it when that moment (time.monotonic) has come."""
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > until:
+                return
+            time.sleep(TURN_POLL_SECONDS)
 
 
 def _must_be_readable(path: Path) -> None:
