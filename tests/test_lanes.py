@@ -227,12 +227,17 @@ TEXTS = ["", " ", "\n", "A & B", "a\r\nb", "&lt;", "&amp;", "&#13;", "&nothing;"
 
 @st.composite
 def said_otherwise(draw: st.DrawFn) -> tuple[bytes, bytes]:
-    """A message, and one with the same tags that says something else between some of them."""
+    """A message, and one with the same tags that says something else between some of them, or has two brackets turned
+    the other way."""
     body = draw(st.sampled_from(SEEDS))
     pieces = re.split(rb"(<[^<>]*>)", body)
     for _ in range(draw(st.integers(1, 4))):
         pieces[2 * draw(st.integers(0, (len(pieces) - 1) // 2))] = draw(st.sampled_from(TEXTS)).encode()
-    return body, b"".join(pieces)
+    other = b"".join(pieces)
+    if draw(st.integers(0, 3)) == 0:
+        turned = draw(st.sampled_from([*re.finditer(rb">([^<>]*)<", other)]))
+        other = other[: turned.start()] + b"<" + turned[1] + b">" + other[turned.end() :]
+    return body, other
 
 
 @given(bodies=said_otherwise())
@@ -245,6 +250,17 @@ def test_a_message_of_known_markup_is_judged_as_if_it_were_new(
         judging(seed, tmp_path, plain=True)
     assert judging(seed, tmp_path, plain=True) == judging(seed, tmp_path, plain=False)
     assert judging(other, tmp_path, plain=True) == judging(other, tmp_path, plain=False)
+
+
+def test_a_body_with_two_brackets_turned_has_not_the_markup_of_the_message_that_it_was(
+    judging: Any, tmp_path: Path
+) -> None:
+    for _ in range(3):
+        judging(envelope(), tmp_path, plain=True)
+    body = envelope().replace(b"<XDN>test2</XDN>", b"<XDN<test2>/XDN>")
+    judged = judging(body, tmp_path, plain=True)
+    assert "XML-003" in [deviation.rule for deviation in judged.verdict.deviations]
+    assert judged == judging(body, tmp_path, plain=False)
 
 
 @pytest.mark.parametrize("name", PLAIN[:4])

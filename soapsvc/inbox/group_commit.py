@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from threading import Condition, Semaphore, Thread
 from typing import Any, TypeVar
 
+import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
@@ -29,6 +30,7 @@ from soapsvc.inbox.failures import CommitInDoubt, in_doubt, is_busy, is_deadlock
 from soapsvc.inbox.push_rows import NewPush
 from soapsvc.records import Accepted
 
+_LOG = structlog.get_logger(__name__)
 T = TypeVar("T")
 Turn = Callable[[], AbstractContextManager[None]]
 StoreAll = Callable[[Connection, Sequence[NewPush]], list[Accepted]]
@@ -82,7 +84,10 @@ class _Submitted(_Waiting):
 
     def end(self, value: Any, *, failed: bool = False) -> None:
         self.outcome = _Outcome(value, failed)
-        self._told(value)
+        try:
+            self._told(value)
+        except Exception:  # the others of the transaction are told all the same
+            _LOG.exception("outcome of a push not told")
 
     def lead(self) -> None:
         self._turn.release()
@@ -141,18 +146,24 @@ class GroupCommit:
         return accepted
 
     def submit(self, new: NewPush, told: Told) -> None:
-        """store() for a thread that does not wait: another one tells what that would return or raise."""
-        if self._submitted_writer is None:
-            self._submitted_writer = Thread(target=self._write_submitted, name="inbox-writer", daemon=True)
-            self._submitted_writer.start()
+        """store() for a thread that does not wait: what that would return or raise is told, by another thread where
+        one is needed to know it."""
         waiting = _Submitted(new, told, self._turn_of_submitted)
         try:
-            leads = self._queue(waiting)
+            with self._changed:
+                self._must_be_open()
+                if self._submitted_writer is None:
+                    writer = Thread(target=self._write_submitted, name="inbox-writer", daemon=True)
+                    writer.start()
+                    self._submitted_writer = writer
+                leads = self._queue(waiting)
         except StoreUnavailable as closing:
             told(closing)
-            return
-        if leads:
-            waiting.lead()
+        except RuntimeError as no_thread:
+            told(not_stored(no_thread, "writer"))
+        else:
+            if leads:
+                waiting.lead()
 
     def _write_submitted(self) -> None:
         while True:
@@ -164,11 +175,14 @@ class GroupCommit:
     def _queue(self, waiting: _Waiting) -> bool:
         """Whether it is the one that is to write. Errors: StoreUnavailable: nothing is taken any more."""
         with self._changed:
-            if self._closing:
-                raise StoreUnavailable("The receiver is shutting down; this push was not stored. Send it again.")
+            self._must_be_open()
             self._waiting.append(waiting)
             leads, self._writing = not self._writing, True
             return leads
+
+    def _must_be_open(self) -> None:
+        if self._closing:
+            raise StoreUnavailable("The receiver is shutting down; this push was not stored. Send it again.")
 
     def _wait(self, waiting: _Waiting) -> Any:
         if not self._queue(waiting):

@@ -97,6 +97,12 @@ class JudgingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no type
         self.held.append(data)
         return len(data)
 
+    def _flush_outbufs_below_high_watermark(self) -> None:
+        # The thread that receives waits for no client: it is the one that would see that this one reads again. What
+        # piles up is bounded, for nothing is received from whom an answer is still to be sent to.
+        if not self.server.is_own_thread():
+            super()._flush_outbufs_below_high_watermark()
+
     def look_at_the_clock(self) -> None:
         """Let go of a sender that drips, and of one that does not read our answers. Called by the server's loop."""
         now = time.monotonic()

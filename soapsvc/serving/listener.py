@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import structlog
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.server import TcpWSGIServer
@@ -24,6 +25,8 @@ from soapsvc.serving.shared_connections import SharedConnections
 from soapsvc.settings import Settings, host_and_port
 from soapsvc.wire.http_messages import Answer
 from soapsvc.wire.incoming_body import IncomingBody
+
+log = structlog.get_logger()
 
 AtOnce = Callable[[IncomingBody], TakenAtOnce | None]
 
@@ -116,7 +119,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         self.del_channel()
         self.socket.close()
         patience = time.monotonic() + self._shutdown_seconds
-        while self.active_channels and time.monotonic() < patience:
+        while (self.active_channels or self._has_taken) and time.monotonic() < patience:
             for channel in list(self.active_channels.values()):
                 if channel.idle:
                     channel.will_close = True
@@ -176,6 +179,11 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         if not self._take_complete() or len(self._taken) >= GATHERED:
             self._submit_taken()
 
+    @property
+    def _has_taken(self) -> bool:
+        """Whether there is a push that came in whole and is not answered, be its sender gone or not."""
+        return bool(self._complete or self._taken or self._under_way)
+
     # What is taken at once ----------------------------------------------------------------------------------------
 
     def add_task(self, channel: JudgingChannel) -> None:
@@ -184,9 +192,13 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         else:
             super().add_task(channel)
 
+    def is_own_thread(self) -> bool:
+        """Whether it is the thread of the loop that asks."""
+        return threading.get_ident() == self._thread
+
     def pull_trigger(self) -> None:
         """Let the loop look again at what it waits for; in its own thread it does so anyway."""
-        if threading.get_ident() != self._thread:
+        if not self.is_own_thread():
             super().pull_trigger()
 
     def _take_complete(self) -> bool:
@@ -219,16 +231,22 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         self._stored.append((channel, taken, outcome))
         if not self._told_of_stored and not self._ended:  # one call of the kernel for all that were stored together
             self._told_of_stored = True
-            super().pull_trigger()
+            with contextlib.suppress(OSError):  # it has just ended
+                super().pull_trigger()
 
     def _answer_stored(self) -> None:
         self._told_of_stored = False  # before it is looked at what there is
         while self._stored:
             channel, taken, outcome = self._stored.popleft()
             self._under_way -= 1
-            if channel.requests:
+            if not channel.requests:  # the client has gone
+                continue
+            try:
                 channel.requests[0].answer = taken.answer(outcome)
                 channel.service()
+            except Exception:  # one connection ends, not the loop
+                log.exception("answer not sent", peer=channel.addr[0])
+                channel.handle_close()
 
 
 def listening_socket(address: str, setting: str) -> socket.socket:

@@ -32,15 +32,16 @@ class Markup:
     def of(cls, body: bytes) -> Markup | None:
         """The markup of a body in UTF-8; None: it cannot be said where its tags are without reading it as XML.
 
-        Where there are as many `<` as `>`, no comment, no CDATA and no DTD, each bracket is that of a tag: in XML none
-        but `>` may stand elsewhere, and would be one too many. A body that is not XML may be cut into anything here.
+        Where after each `<` the next bracket is a `>`, and no comment, no CDATA and no DTD is there, each bracket is
+        that of a tag: in XML none but `>` may stand elsewhere, and would be one too many. A body that is not XML may be
+        cut into anything here; where its tags are those of one that is, its texts alone can be what is wrong with it.
         """
         try:
             text = body.decode()
         except UnicodeDecodeError:
             return None
         parts = text.replace(">", "<").split("<")
-        if not text.startswith("<") or 2 * text.count("<") != len(parts) - 1:
+        if not text.startswith("<") or _with_brackets(parts) != text:
             return None
         tags = "<".join(parts[1::2])
         return None if tags.startswith("!") or "<!" in tags else cls(text, tags, parts)
@@ -58,6 +59,15 @@ class Markup:
             first = at
         kept.append(self.text[begin:])
         return "".join(kept).encode()
+
+
+def _with_brackets(parts: Sequence[str]) -> str:
+    """The parts with a `<` behind the first of them, a `>` behind the next, and so on."""
+    whole = [""] * (2 * len(parts) - 1)
+    whole[::2] = parts
+    whole[1::4] = ["<"] * (len(parts) // 2)
+    whole[3::4] = [">"] * ((len(parts) - 1) // 2)
+    return "".join(whole)
 
 
 class TextPlaces:

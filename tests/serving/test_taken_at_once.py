@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from waitress.adjustments import Adjustments
 
 from soapsvc.serving import RunningServer
 from soapsvc.serving.listener import UNDER_WAY
@@ -95,3 +99,51 @@ def test_who_has_gone_before_the_answer_leaves_a_push_that_is_stored(server: Run
         connection.reset()
     assert eventually(lambda: 300 in jobs(server))
     assert post(server.public_url, envelope(301)).acknowledged
+
+
+def test_a_body_that_is_no_xml_is_refused_though_all_its_tags_are_known(server: RunningServer) -> None:
+    answer = post(server.public_url, envelope(400).replace(b"<XDN>test2</XDN>", b"<XDN<test2>/XDN>"))
+    assert (answer.status, b"XML-003" in answer.body) == (500, True)
+    assert jobs(server) == [0, 1, 2]
+
+
+def test_who_sends_one_push_behind_the_other_and_reads_no_answer_holds_up_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Adjustments, "outbuf_high_watermark", 0)  # above it, a thread waits for who does not read
+    with running_server(tmp_path) as server:
+        for mrn in range(3):
+            assert post(server.public_url, envelope(mrn)).acknowledged
+        parts = urlsplit(server.public_url)
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect((parts.hostname, parts.port))
+            client.settimeout(1)
+            body = envelope(4)
+            with contextlib.suppress(TimeoutError):
+                while True:  # until the server reads no more of it, for its own answers are not read
+                    client.sendall((head(len(body)) + body) * 100)
+            assert get(f"{server.public_url}?wsdl").status == 200
+            assert post(server.public_url, envelope(5)).acknowledged
+            assert jobs(server) == [0, 1, 2, 4, 5]
+
+
+def test_a_push_is_answered_where_no_thread_can_be_started_to_store_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_server(tmp_path) as server:
+        start = threading.Thread.start
+
+        def no_thread(thread: threading.Thread) -> None:
+            if thread.name == "inbox-writer":
+                raise RuntimeError("can't start new thread")
+            start(thread)
+
+        assert post(server.public_url, envelope(0)).acknowledged
+        assert post(server.public_url, envelope(1)).acknowledged
+        monkeypatch.setattr(threading.Thread, "start", no_thread)
+        refused = post(server.public_url, envelope(2))
+        assert (refused.status, b":Server<" in refused.body) == (500, True)
+        monkeypatch.undo()
+        assert post(server.public_url, envelope(2)).acknowledged
+        assert jobs(server) == [0, 1, 2]
