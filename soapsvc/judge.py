@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from soapsvc.contract.known_markup import KnownMarkups
+from soapsvc.contract.known_markup import Fits, KnownMarkups
 from soapsvc.contract.roles import read_push
 from soapsvc.contract.schema_check import SchemaCheck
 from soapsvc.contract.wsdl_document import WsdlDocument
@@ -106,7 +106,8 @@ class Judge:
             return None
         if media_type.codec not in (None, "utf-8"):
             return None
-        push = self._of_known_markup(Markup.of(body.plain.own), body.plain, arrival)
+        fits = self._schema_check.fits_at_once
+        push = self._of_known_markup(Markup.of(body.plain.own), body.plain, arrival, fits)
         if push is None:
             return None
         verdict = self.verdict(media_type.deviations, arrival.source_ip)
@@ -120,7 +121,7 @@ class Judge:
         """The push of a plain message, as far as it can be read, and how it deviates; None: it has to be read the long
         way."""
         markup = Markup.of(body.own)
-        push = self._of_known_markup(markup, body, arrival)
+        push = self._of_known_markup(markup, body, arrival, self._schema_check.fits)
         if push is not None:
             return push, ()
         plain = read_plain(body, markup, limits=self._limits, document_names=self._wsdl.document_names)
@@ -131,12 +132,12 @@ class Judge:
             self._known.learn(markup, plain)
         return found, deviations
 
-    def _of_known_markup(self, markup: Markup | None, body: PlainBody, arrival: Arrival) -> Push | None:
+    def _of_known_markup(self, markup: Markup | None, body: PlainBody, arrival: Arrival, fits: Fits) -> Push | None:
         """The push of a message that deviates in nothing and whose markup was seen before; None: it may be another."""
         known = None if markup is None else self._known.of(markup)
         if markup is None or known is None:
             return None
-        return known.push(markup, body, arrival, self._schema_check.fits, self._limits.text_chars)
+        return known.push(markup, body, arrival, fits, self._limits.text_chars)
 
     def _hold_against_the_contract(
         self, envelope: Envelope, arrival: Arrival

@@ -27,6 +27,7 @@ from soapsvc.shipped import SAMPLES, WSDL_FILE
 from soapsvc.spool import Content, Spool
 from soapsvc.wire.envelope_reader import Limits, read_envelope
 from soapsvc.wire.http_messages import RequestHead
+from soapsvc.wire.incoming_body import IncomingBody
 from soapsvc.wire.markup import Markup
 from soapsvc.wire.plain_envelope import PLAIN_BYTES, PlainBody, read_plain
 from tests.pushing import envelope
@@ -261,6 +262,19 @@ def test_a_body_with_two_brackets_turned_has_not_the_markup_of_the_message_that_
     judged = judging(body, tmp_path, plain=True)
     assert "XML-003" in [deviation.rule for deviation in judged.verdict.deviations]
     assert judged == judging(body, tmp_path, plain=False)
+
+
+def test_a_thread_that_must_not_wait_leaves_a_message_alone_while_all_schemas_are_in_use(tmp_path: Path) -> None:
+    one = Judge(OwnSettings(), WsdlDocument.load(WSDL_FILE))
+    head = RequestHead("POST", "/push", "", (("Content-Type", "text/xml; charset=utf-8"),))
+    body = envelope().replace(b">test2<", b">te&#115;t2<")  # libxml2 is asked for it, each time
+    with Spool(tmp_path) as spool:
+        for _ in range(3):
+            one.judge_stream(head, io.BytesIO(body), ARRIVAL, spool)
+        incoming = IncomingBody.of(io.BytesIO(body), spool, 8)
+        with one._schema_check._schema.deciding():
+            assert one.judge_known(head, incoming, ARRIVAL) is None
+        assert one.judge_known(head, incoming, ARRIVAL) is not None
 
 
 @pytest.mark.parametrize("name", PLAIN[:4])

@@ -98,6 +98,19 @@ class CompiledSchema:
         finally:
             self._idle.put(schema)
 
+    @contextmanager
+    def deciding_unless_busy(self) -> Iterator[etree.XMLSchema | None]:
+        """The same for a thread that must not wait; None: all are in use."""
+        try:
+            schema = self._idle.get_nowait()
+        except queue.Empty:
+            yield None
+            return
+        try:
+            yield schema
+        finally:
+            self._idle.put(schema)
+
     def _taken(self) -> etree.XMLSchema:
         """One that nobody uses. Another is made, up to AT_ONCE, when to wait for one takes longer than to make it."""
         with suppress(queue.Empty):

@@ -24,7 +24,8 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "application/x-ole-storage"),
 )
 _BEGINNINGS = tuple(magic for magic, _ in _MAGIC)
-_HTML = re.compile(r"(<!--.*?-->|\s)*<(!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
+# what is before it is read in one way only (`*+`): a head of nothing but comments would else take days
+_HTML = re.compile(r"(?:<!--.*?-->|\s)*+<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
 _NO_TEXT = bytes((*range(0x09), *range(0x0E, 0x20), 0x7F))  # in UTF-8
 _MARKING_NO_TEXT = bytes(0 if n in _NO_TEXT else 1 for n in range(256))
 _BYTE_ORDER_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))

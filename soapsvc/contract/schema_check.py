@@ -65,8 +65,9 @@ class SchemaCheck:
         taken = _take_soap_attributes(header)
         try:
             with self._schema.deciding() as schema:
-                if not schema.validate(root) or misplaced:
-                    findings += self._explained(envelope, _messages(schema), payload, operation)
+                messages = None if schema.validate(root) and not misplaced else _messages(schema)
+            if messages is not None:  # others may have the schema meanwhile: to explain takes longer than to decide
+                findings += self._explained(envelope, messages, payload, operation)
         finally:
             for block, name, value in taken:
                 block.set(name, value)
@@ -79,6 +80,12 @@ class SchemaCheck:
         _take_soap_attributes(child(root, "header"))
         with self._schema.deciding() as schema:
             return schema.validate(root)
+
+    def fits_at_once(self, root: etree._Element) -> bool:
+        """fits() for a thread that must not wait; False may also mean that nobody has looked."""
+        _take_soap_attributes(child(root, "header"))
+        with self._schema.deciding_unless_busy() as schema:
+            return schema is not None and schema.validate(root)
 
     def check_answer(self, element: etree._Element) -> None:
         """Hold the child of Body of an answer of ours against the output element of an operation.

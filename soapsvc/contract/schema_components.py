@@ -7,7 +7,7 @@ types and elements that contain themselves are no trouble.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from typing import Literal
 from urllib.parse import unquote, urlsplit
@@ -228,7 +228,7 @@ class SchemaSet:
 
     def children(self, of: Type) -> tuple[Element, ...]:
         """Every element that the content model names, in order, out of groups of any depth."""
-        return tuple(_elements(self.content(of)))
+        return tuple(leaf for leaf in leaves(self.content(of)) if isinstance(leaf, Element))
 
     def every_element(self) -> Iterator[Element]:
         """Every element declaration, global or local, in the order of the files; uses by ref are left out."""
@@ -264,11 +264,11 @@ class SchemaSet:
     def _element(self, source: etree._Element, name: str, use: etree._Element | None = None) -> Element:
         use = source if use is None else use
         least, most = _occurs(use)
-        anonymous = next(source.iterchildren(_x("simpleType"), _x("complexType")), None)
-        type_name = self._reference(source, "type") if source.get("type") else None
-        if type_name is None and anonymous is None and source.get("substitutionGroup"):
-            head = self._substituted(source)
-            return replace(self._element(head, name, use), source=source)
+        typed = source
+        while not typed.get("type") and _anonymous_type(typed) is None and typed.get("substitutionGroup"):
+            typed = self._substituted(typed)
+        anonymous = _anonymous_type(typed)
+        type_name = self._reference(typed, "type") if typed.get("type") else None
         return Element(
             name, type_name or (XS_ANY_TYPE if anonymous is None else None), anonymous, source, least, most,
             _true(source.get("nillable")), source.get("default"), source.get("fixed"), _true(source.get("abstract")),
@@ -443,12 +443,17 @@ def _facets(restriction: etree._Element) -> tuple[tuple[str, str], ...]:
     return tuple((name, child.get("value", "")) for name, child in named if name in FACETS)
 
 
-def _elements(particles: Iterable[Particle]) -> Iterator[Element]:
+def _anonymous_type(element: etree._Element) -> etree._Element | None:
+    return next(element.iterchildren(_x("simpleType"), _x("complexType")), None)
+
+
+def leaves(particles: Iterable[Particle]) -> Iterator[Element | Wildcard]:
+    """What stands in a content model, in order, out of groups of any depth."""
     for particle in particles:
-        if isinstance(particle, Element):
+        if isinstance(particle, Group):
+            yield from leaves(particle.particles)
+        else:
             yield particle
-        elif isinstance(particle, Group):
-            yield from _elements(particle.particles)
 
 
 def _error(source: etree._Element | None, wrong: str, would_do: str) -> ContractError:

@@ -54,7 +54,7 @@ def read_time(text: str) -> ReadTime:
     text = text.strip(" \t\r\n")
     found = _XS_DATE_TIME.fullmatch(text)
     try:
-        if found and found["zone"] == "Z" and not found["fraction"] and found["hour"] != "24":
+        if found and found["zone"] == "Z" and not found["fraction"] and found["hour"] != "24" and len(text) == 20:
             return ReadTime(datetime.fromisoformat(text))  # nearly every one
         if found:
             return _zoned(_wall_time(found, int(found["year"])), found["zone"])

@@ -78,6 +78,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         self._stored: deque[tuple[JudgingChannel, TakenAtOnce, Accepted | Exception]] = deque()
         self._under_way = 0  # taken at once and not answered
         self._told_of_stored = self._ended = False
+        self._ending = threading.Lock()
         self._thread: int | None = None  # whose loop this is
         self.before_body, self.told, self.spool_failed = before_body, told, spool_failed
         self.request_seconds = settings.request_seconds
@@ -126,7 +127,8 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
             self._poll()
             self.maintenance(time.time())
         self.task_dispatcher.shutdown(cancel_pending=False, timeout=self._shutdown_seconds)
-        self._ended = True  # the trigger's number may soon be that of another file
+        with self._ending:
+            self._ended = True  # the trigger's number may soon be that of another file
         wasyncore.close_all(self._map)
 
     def stop(self) -> None:
@@ -229,9 +231,9 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
 
     def _told(self, channel: JudgingChannel, taken: TakenAtOnce, outcome: Accepted | Exception) -> None:
         self._stored.append((channel, taken, outcome))
-        if not self._told_of_stored and not self._ended:  # one call of the kernel for all that were stored together
-            self._told_of_stored = True
-            with contextlib.suppress(OSError):  # it has just ended
+        with self._ending:
+            if not self._told_of_stored and not self._ended:  # one call of the kernel for all that were stored together
+                self._told_of_stored = True
                 super().pull_trigger()
 
     def _answer_stored(self) -> None:

@@ -166,8 +166,10 @@ class JudgingParser(HTTPRequestParser):  # type: ignore[misc]  # waitress has no
         self.proxy_scheme, self.proxy_netloc = line.scheme, line.netloc
         self.path, self.query, self.fragment = line.path, line.query, line.fragment
         self.url_scheme = self.adj.url_scheme
-        connection = self.headers.get("CONNECTION", "").lower()
-        self.connection_close = connection == "close" if line.version == "1.1" else connection != "keep-alive"
+        options = [one.strip(" \t") for one in self.headers.get("CONNECTION", "").lower().split(",")]  # RFC 9112, 9.6
+        self.connection_close = "close" in options or (line.version == "1.0" and "keep-alive" not in options)
+        if len(options) > 1:  # waitress' task looks at it again, as at a single one
+            self.headers["CONNECTION"] = "close" if self.connection_close else "keep-alive"
         self._expect_body(coding, admitted)
 
     def _expect_body(self, coding: str | None, admitted: IncomingBody | None) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import binascii
 import hashlib
-import re
 from collections.abc import Iterator
 from math import lcm
 
@@ -34,8 +33,6 @@ LONG_CHARS = 16 * 1024  # a shorter text stays where it is
 MAX_LEFT_BYTES = 64 * 1024  # of a body without its long texts: it is read, and stored in one row, like a small one
 HELD_BYTES = INLINE_BYTES  # of all long texts; a thousand senders may take ten minutes for their bodies
 _HELD_BACK_BYTES = 128  # of a text, until it has ended: its last group may be padded, and white space may follow
-
-_LINE_END = re.compile(rb"[ \t\r\n]+")
 
 
 class LongTextCutter:

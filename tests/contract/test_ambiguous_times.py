@@ -20,3 +20,7 @@ from soapsvc.contract.vendor_times import AMBIGUOUS, read_time
 def test_the_earlier_instant_is_taken(text: str, earlier: datetime) -> None:
     read = read_time(text)
     assert (read.at, read.trouble) == (earlier, AMBIGUOUS)
+
+
+def test_a_year_of_more_digits_is_read_alike_with_and_without_a_fraction() -> None:
+    assert read_time("02012-11-04T13:05:45Z") == read_time("02012-11-04T13:05:45.0Z")

@@ -94,6 +94,12 @@ NOT_RULED = {
     "a facet of the simple content": 'type="d"/><xs:complexType name="c"><xs:simpleContent><xs:extension base="xs:string"/>'
     '</xs:simpleContent></xs:complexType><xs:complexType name="d"><xs:simpleContent><xs:restriction base="c">'
     '<xs:maxLength value="3"/></xs:restriction></xs:simpleContent></xs:complexType>',
+    "a type within the simple content": 'type="d"/><xs:complexType name="c"><xs:simpleContent>'
+    '<xs:extension base="xs:string"/></xs:simpleContent></xs:complexType><xs:complexType name="d"><xs:simpleContent>'
+    '<xs:restriction base="c"><xs:simpleType><xs:restriction base="xs:string"><xs:maxLength value="3"/></xs:restriction>'
+    "</xs:simpleType></xs:restriction></xs:simpleContent></xs:complexType>",
+    "a fixed value where the type is another's": 'substitutionGroup="h" fixed="a"/><xs:element name="h" type="xs:string"/>',
+    "a default where the type is another's": 'substitutionGroup="h" default="a"/><xs:element name="h" type="xs:string"/>',
     "a list": '><xs:simpleType><xs:list itemType="xs:int"/></xs:simpleType></xs:element>',
     "a union": '><xs:simpleType><xs:union memberTypes="xs:int xs:boolean"/></xs:simpleType></xs:element>',
     "a fixed value": 'type="xs:string" fixed="a"/>',
@@ -115,6 +121,23 @@ def test_there_is_a_rule_only_where_nothing_but_the_built_in_type_counts(what: s
     assert (rule_of(schema, [f"{{{TNS}}}e"]) is anything) is (what in RULED)
     assert rule_of(schema, [f"{{{TNS}}}unknown"]) is None
     assert rule_of(schema, []) is None
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        '<xs:element name="e" type="xs:int"/><xs:element name="m"/><xs:element name="e" type="xs:string" minOccurs="0"/>',
+        '<xs:element name="e" type="xs:string"/><xs:element name="m"/><xs:any namespace="##targetNamespace"/>',
+    ],
+)
+def test_there_is_no_rule_where_one_name_stands_for_two_declarations(model: str) -> None:
+    of_type = f'type="xs:int"/><xs:element name="r"><xs:complexType><xs:sequence>{model}</xs:sequence></xs:complexType>'
+    source = etree.fromstring(schema_of(f"{of_type}</xs:element>"))
+    with_rule = etree.fromstring(schema_of(f"{of_type}</xs:element>".replace(model, '<xs:element ref="e"/>')))
+    etree.XMLSchema(source)
+    names = [f"{{{TNS}}}r", f"{{{TNS}}}e"]
+    assert rule_of(SchemaSet.of([(source, TNS)]), names) is None
+    assert rule_of(SchemaSet.of([(with_rule, TNS)]), names) is not None
 
 
 def test_what_is_called_well_formed_is_read_by_libxml2_as_it_is_written() -> None:

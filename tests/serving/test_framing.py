@@ -187,8 +187,9 @@ def test_what_is_pipelined_behind_a_refused_request_is_not_served(server: Runnin
     assert last_answer(server, head(0, target="/other")) == 404
 
 
-def test_a_push_with_connection_close_is_the_last(server: RunningServer, mrn: int) -> None:
-    assert last_answer(server, head(len(envelope(mrn)), "Connection: close"), envelope(mrn)) == 200
+@pytest.mark.parametrize("said", ["close", "Close", "x-any, close", "close, x-any", "keep-alive ,\tclose"])
+def test_a_push_with_connection_close_is_the_last(server: RunningServer, mrn: int, said: str) -> None:
+    assert last_answer(server, head(len(envelope(mrn)), f"Connection: {said}"), envelope(mrn)) == 200
 
 
 def test_a_client_of_http_1_0_is_acknowledged_and_the_connection_closed(server: RunningServer, mrn: int) -> None:
