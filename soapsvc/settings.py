@@ -96,7 +96,7 @@ class Settings(BaseSettings):
         500, description="a slower sender is let go after 10 seconds; 0: never"
     )
     shutdown_seconds: Annotated[float, Field(ge=0)] = Field(
-        30, description="SIGTERM waits this long for requests under way"
+        30, description="SIGTERM waits this long for the requests and deliveries under way, in all"
     )
     min_free_bytes: Annotated[int, Field(ge=0)] = Field(
         64 * MIB, description="kept free on the disk of inbox or spool beside three times each request"

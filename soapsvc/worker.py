@@ -14,6 +14,7 @@ from soapsvc.errors import StoreError
 from soapsvc.inbox.store import InboxStore
 from soapsvc.logs import configure_logs
 from soapsvc.settings import Settings
+from soapsvc.shutdown import EndingSignals, Shutdown
 
 log = structlog.get_logger()
 
@@ -21,24 +22,24 @@ RETENTION_SECONDS = 3600.0
 
 
 class Worker:
-    """Delivers and removes until it is stopped, as the settings say; without any of that it has no threads.
+    """Delivers and removes until the shutdown begins, as the settings say; without any of that it has no threads.
 
     Errors  SettingsError: a target cannot be opened; StoreUnavailable
     """
 
-    def __init__(self, settings: Settings, store: InboxStore):
-        self._settings, self._store = settings, store
+    def __init__(self, settings: Settings, store: InboxStore, shutdown: Shutdown):
+        self._settings, self._store, self._shutdown = settings, store, shutdown
         entries = [one for one in settings.delivery if not (one.paused or one.is_lease)]
         self._dispatcher = Dispatcher(
             store,
             [(entry, open_entry(entry, settings)) for entry in entries],
             claim_seconds=settings.delivery_claim_seconds,
         )
-        self._stopping = threading.Event()
         self._keeper: threading.Thread | None = None
 
     def __enter__(self) -> Worker:
         self._dispatcher.start()
+        self._shutdown.then(self._dispatcher.begin_nothing_more)
         if self._settings.retention.given:
             self._keeper = threading.Thread(target=self._keep, name="retention", daemon=True)
             self._keeper.start()
@@ -47,40 +48,33 @@ class Worker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stopping.set()
-        if not self._dispatcher.stop(self._settings.shutdown_seconds):
+        self._shutdown.begin()
+        if not self._dispatcher.stop(self._shutdown.seconds_left):
             log.warning("a delivery is still under way; it is repeated when its claim has ended")
         if self._keeper is not None:
-            self._keeper.join(self._settings.shutdown_seconds)
+            self._keeper.join(self._shutdown.seconds_left)
 
     def _keep(self) -> None:
         while True:
             try:
-                done = self._store.retention.apply(self._settings.retention, stopped=self._stopping.is_set)
+                done = self._store.retention.apply(self._settings.retention, stopped=lambda: self._shutdown.begun)
                 if done.pushes:
                     log.info("retention", pushes_removed=done.pushes, bytes_removed=done.bytes, weeks=done.weeks)
             except StoreError as unavailable:
                 log.warning("retention not applied", cause=str(unavailable))
             except Exception:
                 log.exception("retention failed")
-            if self._stopping.wait(RETENTION_SECONDS):
+            if self._shutdown.wait(RETENTION_SECONDS):
                 return
 
 
 def run_worker(settings: Settings, store: InboxStore) -> int:
     """Work until SIGTERM or SIGINT; the exit code."""
     configure_logs(settings.log_format)
-    ended = threading.Event()
-
-    def stop(_number: int, _frame: object) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):  # a second one ends it at once
-            signal.signal(number, signal.SIG_DFL)
-        ended.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-    with Worker(settings, store):
+    shutdown = Shutdown(settings.shutdown_seconds)
+    EndingSignals(signal.SIGTERM, signal.SIGINT).begin(shutdown)
+    with Worker(settings, store, shutdown):
         names = [one.name for one in settings.delivery if not (one.paused or one.is_lease)]
         log.info("worker ready", delivers_to=names, retention=settings.retention.given)
-        ended.wait()
+        shutdown.wait()
     return 0

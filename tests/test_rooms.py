@@ -22,6 +22,7 @@ FLOOR = {
     "errors",
     "settings",
     "shipped",
+    "shutdown",
     "states",
     "delivery_records",
     "delivery_settings",

@@ -56,11 +56,14 @@ class Dispatcher:
                 self._thread(f"delivery-{entry.name}-{n + 1}", lambda lane=lane: self._run(lane))  # type: ignore[misc]
         self._thread("delivery-claims", self._renew)
 
+    def begin_nothing_more(self) -> None:
+        self._stopping.set()
+        self._store.outbox.tell()
+
     def stop(self, seconds: float) -> bool:
         """Begin nothing more, and wait that long for what is under way. False: something still is; its claim ends by
         itself, and it is delivered once more."""
-        self._stopping.set()
-        self._store.outbox.tell()
+        self.begin_nothing_more()
         until = time.monotonic() + seconds
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))

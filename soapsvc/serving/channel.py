@@ -18,7 +18,7 @@ from soapsvc.wire.http_messages import Answer
 log = structlog.get_logger()
 
 GRACE_SECONDS = 10  # a request younger than this is not held against the least rate
-STEP_BYTES = 8 * 1024  # parsed at a time where a request may end: waitress copies what is left after each
+STEP_BYTES = 8 * 1024  # read at a time where a request may end: what is behind the end is copied once more
 STALL_SECONDS = 60  # for a client that reads nothing of its answers: a thread may wait for it
 LINGER_SECONDS = 5  # for the rest of a body that is not wanted
 TOO_SLOW = Answer(
@@ -39,6 +39,11 @@ class _RefusalTask(ErrorTask):  # type: ignore[misc]  # waitress has no types
 class _WholeAnswerTask(WSGITask):  # type: ignore[misc]  # waitress has no types
     """Hands head and body of an answer to its channel in one piece: to send each by itself is a call of the kernel and
     a packet more. The answer is that of the application, or the one that was given without it."""
+
+    def start(self) -> None:
+        super().start()
+        if self.channel.server.shutdown.begun:
+            self.request.headers["CONNECTION"] = "close"  # or the next request would come in vain
 
     def execute(self) -> None:
         answer = self.request.answer
@@ -68,6 +73,7 @@ class JudgingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no type
     request: JudgingParser | None
     close_when_flushed: bool
     held: list[bytes] | None = None  # what is written is kept here until it is whole
+    _came, _read_to = b"", 0  # of what came, up to where it was read
     _request_began = 0.0
     _lingers_until = 0.0  # 0: not lingering
 
@@ -77,31 +83,54 @@ class JudgingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no type
         super().__init__(server, sock, addr, adj, map=map)
 
     def received(self, data: bytes) -> bool:
+        self._came, self._read_to = data, 0  # readable() is false while some of it is still to be read
+        self._read_on()
+        return True
+
+    def _read_on(self) -> None:
+        """Read requests in what came, as long as nothing of an earlier one is to be done or sent: what a client sends
+        behind it without reading its answers stays in as many bytes as it came in, and no thread is kept by it."""
         try:
-            at = 0
-            while at < len(data):
-                if self.request is None:
-                    self._request_began = time.monotonic()
-                step = max(STEP_BYTES, 0 if self.request is None else self.request.body_bytes_to_come)
-                if not super().received(data[at : at + step]):
-                    return False
-                at += step
+            with self.requests_lock:
+                while self._is_to_be_read:
+                    self._read_some()
         except OSError as cause:  # the body goes to a file, and the disk does not take it
             log.error("request not spooled", cause=str(cause), peer=self.addr[0])
             self._end_request(self.server.spool_failed())
-        return True
+
+    @property
+    def _is_to_be_read(self) -> bool:
+        """Whether there is more of what came, and its turn is now."""
+        return bool(self._came) and not (self.requests or self.total_outbufs_len or self._closes)
+
+    @property
+    def _closes(self) -> bool:
+        return bool(self.will_close or self.close_when_flushed or self._lingers_until or not self.connected)
+
+    def _read_some(self) -> None:
+        """As waitress' received(), which reads all that came at once and so has a queue of requests."""
+        if self.request is None:
+            self._request_began = time.monotonic()
+            self.request = self.parser_class(self.adj)
+        request = self.request
+        until = self._read_to + max(STEP_BYTES, request.body_bytes_to_come)
+        self._read_to += request.received(self._came[self._read_to : until])
+        if self._read_to == len(self._came):
+            self._came, self._read_to = b"", 0
+        if request.expect_continue and request.headers_finished and not self.sent_continue:
+            self.send_continue()
+        if request.completed:
+            self.sent_continue = False
+            self.request = None
+            if not request.empty:
+                self.requests.append(request)
+                self.server.add_task(self)
 
     def write_soon(self, data: Any) -> int:
         if self.held is None:
             return int(super().write_soon(data))
         self.held.append(data)
         return len(data)
-
-    def _flush_outbufs_below_high_watermark(self) -> None:
-        # The thread that receives waits for no client: it is the one that would see that this one reads again. What
-        # piles up is bounded, for nothing is received from whom an answer is still to be sent to.
-        if not self.server.is_own_thread():
-            super()._flush_outbufs_below_high_watermark()
 
     def look_at_the_clock(self) -> None:
         """Let go of a sender that drips, and of one that does not read our answers. Called by the server's loop."""
@@ -112,9 +141,6 @@ class JudgingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no type
         if self.total_outbufs_len and stalled:
             log.warning("answers not read", peer=self.addr[0])
             self.handle_close()  # will_close would be looked at only when the socket takes bytes
-            return
-        if self.requests:
-            self._request_began = now  # of the next one, which is not read meanwhile
             return
         if self.request is None:
             return
@@ -128,11 +154,11 @@ class JudgingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no type
     @property
     def idle(self) -> bool:
         """Whether nothing is under way here."""
-        return not (self.request or self.requests or self.total_outbufs_len or self.close_when_flushed
+        return not (self.request or self.requests or self._came or self.total_outbufs_len or self.close_when_flushed
                     or self._lingers_until)  # fmt: skip
 
     def readable(self) -> bool:
-        return bool(self._lingers_until or super().readable())
+        return bool(self._lingers_until or (not self._came and super().readable()))
 
     def handle_read(self) -> None:
         if not self._lingers_until:
@@ -153,9 +179,12 @@ class JudgingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no type
             except OSError:
                 self.will_close = True  # it is gone already
         super().handle_write()
+        if self._is_to_be_read:
+            self._read_on()
 
     def writable(self) -> bool:
-        return bool(self.total_outbufs_len or self.will_close or (self.close_when_flushed and not self._lingers_until))
+        to_close = self.will_close or (self.close_when_flushed and not self._lingers_until)
+        return bool(self.total_outbufs_len or to_close or self._is_to_be_read)
 
     def handle_close(self) -> None:
         if self.request is not None and not self.request.completed:
@@ -173,5 +202,4 @@ class JudgingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no type
             self.request.refuse(answer)
             self.requests.append(self.request)
             self.request = None
-            if len(self.requests) == 1:
-                self.server.add_task(self)
+            self.server.add_task(self)

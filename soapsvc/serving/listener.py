@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import threading
 import time
@@ -23,6 +22,7 @@ from soapsvc.serving.channel import JudgingChannel
 from soapsvc.serving.request_parser import BeforeBody, HeaderFields, Told
 from soapsvc.serving.shared_connections import SharedConnections
 from soapsvc.settings import Settings, host_and_port
+from soapsvc.shutdown import Shutdown
 from soapsvc.wire.http_messages import Answer
 from soapsvc.wire.incoming_body import IncomingBody
 
@@ -39,13 +39,14 @@ LEFT_SECONDS = 0.005  # that a new connection is left to a process that has fewe
 LOOK_SECONDS = 0.001  # between two looks at whether that one has taken it
 GATHERED = 16  # pushes that are stored together at most: beyond, one gets hardly cheaper
 UNDER_WAY = 64  # taken and not answered: where the store is slow, the next ones wait as they came, in less memory
+QUIET_SECONDS = 0.1  # at the end, before a connection without a request is let go: one may be on its way
 IDLE_SECONDS = 60  # a kept-alive connection without a request
 HEAD_BYTES = 64 * 1024
 DISK_FULL = Answer(503, (("Content-Type", "text/plain; charset=utf-8"),), b"The disk is full; try again later.\n")
 
 
 class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
-    """Serves one WSGI application on one socket until stop().
+    """Serves one WSGI application on one socket until the shutdown begins.
 
     before_body   judges a request by its head: the answer, or what the body is put into; None: nobody does
     at_once       takes a request whose body is in such a thing, without the application and a thread for it, or None;
@@ -62,6 +63,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         application: Any,
         listening: socket.socket,
         settings: Settings,
+        shutdown: Shutdown,
         *,
         threads: int,
         before_body: BeforeBody | None = None,
@@ -83,8 +85,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         self.before_body, self.told, self.spool_failed = before_body, told, spool_failed
         self.request_seconds = settings.request_seconds
         self.min_bytes_per_second = settings.min_bytes_per_second
-        self._shutdown_seconds = settings.shutdown_seconds
-        self._stopping = False
+        self.shutdown = shutdown
         adjustments = Adjustments(
             sockets=[listening],
             threads=threads,
@@ -112,30 +113,43 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         )
 
     def run(self) -> None:
-        """Serve until stop(), then finish what is under way, for at most shutdown_seconds."""
+        """Serve until the shutdown begins, then finish what is under way, for as long as that gives."""
         self._thread = threading.get_ident()
-        while not self._stopping:
+        self.shutdown.then(self._look_again)
+        while not self.shutdown.begun:
             self._poll()
+        self._accept_the_last()
+        began = time.time()
+        while (self.active_channels or self._has_taken) and self.shutdown.seconds_left:
+            self._poll()
+            self._let_go_of_idle(began)
+            self.maintenance(time.time())
+        self.task_dispatcher.shutdown(cancel_pending=False, timeout=self.shutdown.seconds_left)
+        with self._ending:
+            self._ended = True
+        wasyncore.close_all(self._map)
+
+    def _accept_the_last(self) -> None:
+        """Whose connection the kernel has made has sent a request, for all it knows: it is answered."""
+        before = -1
+        while before < len(self.active_channels) < CONNECTIONS:
+            before = len(self.active_channels)
+            super().handle_accept()
         self.accepting = False
         self.del_channel()
         self.socket.close()
-        patience = time.monotonic() + self._shutdown_seconds
-        while (self.active_channels or self._has_taken) and time.monotonic() < patience:
-            for channel in list(self.active_channels.values()):
-                if channel.idle:
-                    channel.will_close = True
-            self._poll()
-            self.maintenance(time.time())
-        self.task_dispatcher.shutdown(cancel_pending=False, timeout=self._shutdown_seconds)
-        with self._ending:
-            self._ended = True  # the trigger's number may soon be that of another file
-        wasyncore.close_all(self._map)
 
-    def stop(self) -> None:
-        """Let run() come to its end. May be called from a signal handler and from any thread."""
-        self._stopping = True
-        with contextlib.suppress(OSError):  # closed already
-            super().pull_trigger()
+    def _let_go_of_idle(self, began: float) -> None:
+        now = time.time()
+        for channel in list(self.active_channels.values()):
+            if channel.idle and now - max(began, channel.last_activity) > QUIET_SECONDS:
+                channel.will_close = True
+
+    def _look_again(self) -> None:
+        """Let the loop go round. From any thread."""
+        with self._ending:
+            if not self._ended:  # else the trigger's number may be that of another file by now
+                super().pull_trigger()
 
     def maintenance(self, now: float) -> None:
         super().maintenance(now)
@@ -175,7 +189,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
     def _poll(self) -> None:
         self._tell()
         at_work = self._taken or (self._complete and self._under_way < UNDER_WAY)
-        waits = 0.0 if at_work else LOOK_SECONDS if self._leaves else 0.5
+        waits = 0.0 if at_work else LOOK_SECONDS if self._leaves else QUIET_SECONDS if self.shutdown.begun else 0.5
         wasyncore.loop(timeout=waits, map=self._map, use_poll=True, count=1)
         self._answer_stored()
         if not self._take_complete() or len(self._taken) >= GATHERED:
@@ -194,13 +208,9 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         else:
             super().add_task(channel)
 
-    def is_own_thread(self) -> bool:
-        """Whether it is the thread of the loop that asks."""
-        return threading.get_ident() == self._thread
-
     def pull_trigger(self) -> None:
         """Let the loop look again at what it waits for; in its own thread it does so anyway."""
-        if not self.is_own_thread():
+        if threading.get_ident() != self._thread:
             super().pull_trigger()
 
     def _take_complete(self) -> bool:
@@ -231,10 +241,9 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
 
     def _told(self, channel: JudgingChannel, taken: TakenAtOnce, outcome: Accepted | Exception) -> None:
         self._stored.append((channel, taken, outcome))
-        with self._ending:
-            if not self._told_of_stored and not self._ended:  # one call of the kernel for all that were stored together
-                self._told_of_stored = True
-                super().pull_trigger()
+        if not self._told_of_stored:  # one call of the kernel for all that were stored together
+            self._told_of_stored = True
+            self._look_again()
 
     def _answer_stored(self) -> None:
         self._told_of_stored = False  # before it is looked at what there is

@@ -36,6 +36,7 @@ from soapsvc.serving.listener import Listener, address_of, listening_socket
 from soapsvc.serving.shared_connections import SharedConnections, without
 from soapsvc.settings import Settings
 from soapsvc.shipped import WSDL_FILE
+from soapsvc.shutdown import EndingSignals, Shutdown
 from soapsvc.web.admin_app import admin_app
 from soapsvc.worker import Worker
 
@@ -45,30 +46,31 @@ ADMIN_THREADS = 4
 GARBAGE_OBJECTS = 20_000  # before the collector looks at the youngest: some ten pushes' worth
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 RESTART_SECONDS = (0.0, 0.5, 1.0, 2.0, 5.0)  # before a process that died at once is started again; the last one stays
+CLOSING_SECONDS = 5.0  # for a receiver process to close its store, before it is killed
 SETTLED_SECONDS = 30.0  # one that lived so long and died is started again without a pause
 
 
 def serve(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; the exit code. Errors: SettingsError, ContractError, StoreError at the start."""
     configure_logs(settings.log_format)
+    signals = EndingSignals(signal.SIGTERM, signal.SIGINT)
     public = listening_socket(settings.listen, "listen")
     admin = listening_socket(settings.admin, "admin")
     settings = settings.model_copy(update={"listen": address_of(public), "admin": address_of(admin)})
     looking = _look_at_contract(settings)
-    if settings.processes == 1:
-        with _Rooms(settings) as rooms, rooms.worker():
-            listeners = [rooms.admin_listener(admin), rooms.public_listener(public)]
-            _hold_contract(settings, looking)
-            _stop_on_signals(*listeners)
-            helper = threading.Thread(target=listeners[0].run, name="admin-listener")
-            helper.start()
-            _say_ready(settings, rooms)
-            _leave_alone_what_stays()
-            listeners[1].run()
-            listeners[0].stop()
-            helper.join()
-        return 0
-    return _supervise(settings, public, admin, looking)
+    if settings.processes > 1:
+        return _supervise(settings, public, admin, looking, signals)
+    with _Rooms(settings) as rooms, rooms.worker():
+        listeners = [rooms.admin_listener(admin), rooms.public_listener(public)]
+        _hold_contract(settings, looking)
+        signals.begin(rooms.shutdown)
+        helper = threading.Thread(target=listeners[0].run, name="admin-listener")
+        helper.start()
+        _say_ready(settings, rooms)
+        _leave_alone_what_stays()
+        listeners[1].run()
+        helper.join()
+    return 0
 
 
 class RunningServer:
@@ -94,8 +96,7 @@ class RunningServer:
 
     def stop(self) -> None:
         """Finish what is under way, and close the store."""
-        for listener in reversed(self._listeners):
-            listener.stop()
+        self._rooms.shutdown.begin()
         for thread in self._threads:
             thread.join()
         self._worker.__exit__(None, None, None)
@@ -109,10 +110,14 @@ class RunningServer:
 
 
 class _Rooms:
-    """The contract, the store, and what is made of them, in this process."""
+    """The contract, the store, and what is made of them, in this process.
+
+    shutdown  of all of that
+    """
 
     def __init__(self, settings: Settings):
         self._settings = settings
+        self.shutdown = Shutdown(settings.shutdown_seconds)
         self._wsdl = _contract(settings)
         self._store = open_store(
             settings.inbox,
@@ -149,6 +154,7 @@ class _Rooms:
             application,
             listening,
             self._settings,
+            self.shutdown,
             threads=self._settings.threads,
             before_body=receiver.before_body,
             at_once=application.at_once,
@@ -160,11 +166,13 @@ class _Rooms:
     def admin_listener(self, listening: socket.socket) -> Listener:
         self._desk = AdminDesk(self._settings, self._wsdl, self._store, self._exchanges)
         app = admin_app(self._settings, self._store, self._wsdl.sha256, self._desk.opened())
-        return Listener(app, listening, self._settings, threads=ADMIN_THREADS)
+        return Listener(app, listening, self._settings, self.shutdown, threads=ADMIN_THREADS)
 
     def worker(self) -> AbstractContextManager[object]:
         """What delivers and removes, where that is this service's: in one of its processes."""
-        return Worker(self._settings, self._store) if self._settings.delivery_worker == "serve" else nullcontext()
+        if self._settings.delivery_worker != "serve":
+            return nullcontext()
+        return Worker(self._settings, self._store, self.shutdown)
 
     def close(self) -> None:
         if self._desk is not None:
@@ -213,19 +221,6 @@ def _hold_contract(settings: Settings, looking: ForkProcess) -> None:
         _read_contract(settings)
 
 
-def _stop_on_signals(*listeners: Listener, numbers: tuple[int, ...] = (signal.SIGTERM, signal.SIGINT)) -> None:
-    """The first signal ends the service in good order, a second one at once."""
-
-    def stop(_number: int, _frame: object) -> None:
-        for number in numbers:
-            signal.signal(number, signal.SIG_DFL)
-        for listener in listeners:
-            listener.stop()
-
-    for number in numbers:
-        signal.signal(number, stop)
-
-
 def _say_ready(settings: Settings, rooms: _Rooms) -> None:
     rooms.tell_contract()
     processes = f", {settings.processes} processes" if settings.processes > 1 else ""
@@ -240,7 +235,9 @@ def _say_ready(settings: Settings, rooms: _Rooms) -> None:
 # Several processes ---------------------------------------------------------------------------------------------------
 
 
-def _supervise(settings: Settings, public: socket.socket, admin: socket.socket, looking: ForkProcess) -> int:
+def _supervise(
+    settings: Settings, public: socket.socket, admin: socket.socket, looking: ForkProcess, signals: EndingSignals
+) -> int:
     """Keep `processes` receivers on one listening socket, and serve the admin listener here.
 
     The receivers are not forked from here: this process has threads, and a fork takes along their locks. They are forks
@@ -253,27 +250,18 @@ def _supervise(settings: Settings, public: socket.socket, admin: socket.socket, 
         _hold_contract(settings, looking)
         connections = multiprocessing.get_context("forkserver").RawArray("i", settings.processes)
         workers = [_Worker(settings, public, number, connections) for number in range(settings.processes)]
-        stopping = threading.Event()
-
-        def stop(_number: int, _frame: object) -> None:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, signal.SIG_DFL)
-            stopping.set()
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, stop)
+        signals.begin(rooms.shutdown)
         helper = threading.Thread(target=listener.run, name="admin-listener")
         helper.start()
         _say_ready(settings, rooms)
-        while not stopping.wait(0.2):
+        while not rooms.shutdown.wait(0.2):
             for worker in workers:
                 worker.look_after()
         public.close()  # or senders would be kept waiting for nobody while the receivers finish
         for worker in workers:
             worker.stop()
         for worker in workers:
-            worker.join(settings.shutdown_seconds + 5)
-        listener.stop()
+            worker.join(rooms.shutdown.seconds_left + CLOSING_SECONDS)
         helper.join()
     return 0
 
@@ -328,17 +316,18 @@ def _work(settings: Settings, public: socket.socket, number: int, connections: A
     however that ended."""
     configure_logs(settings.log_format)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the supervisor too, which ends this one
+    signals = EndingSignals(signal.SIGTERM)
     if settings.affinity == "auto":
         _stay_on_one_processor(number, settings.processes)
     with _Rooms(settings) as rooms:
         listener = rooms.public_listener(public, SharedConnections(connections, number))
-        _stop_on_signals(listener, numbers=(signal.SIGTERM,))
+        signals.begin(rooms.shutdown)
 
         def watch() -> None:
             try:
                 lifeline.recv_bytes()  # nothing is ever sent: this ends when the other end does
             except (EOFError, OSError):
-                listener.stop()
+                rooms.shutdown.begin()
 
         threading.Thread(target=watch, name="lifeline", daemon=True).start()
         _leave_alone_what_stays()

@@ -14,6 +14,7 @@ from soapsvc.serving import listener
 from soapsvc.serving.listener import Listener, address_of, listening_socket
 from soapsvc.serving.shared_connections import SharedConnections, without
 from soapsvc.settings import load_settings
+from soapsvc.shutdown import Shutdown
 
 PATIENCE_SECONDS = 30.0
 
@@ -28,8 +29,9 @@ def listening(numbers: list[int], counts: list[int]) -> Iterator[tuple[str, list
     """Listeners on one socket, as processes have them; and where they listen."""
     bound = listening_socket("127.0.0.1:0", "listen")
     settings = load_settings({})
+    shutdown = Shutdown(settings.shutdown_seconds)
     listeners = [
-        Listener(application, bound.dup(), settings, threads=1, shared=SharedConnections(counts, number))
+        Listener(application, bound.dup(), settings, shutdown, threads=1, shared=SharedConnections(counts, number))
         for number in numbers
     ]
     threads = [threading.Thread(target=one.run) for one in listeners]
@@ -38,8 +40,7 @@ def listening(numbers: list[int], counts: list[int]) -> Iterator[tuple[str, list
     try:
         yield address_of(bound), listeners
     finally:
-        for one in listeners:
-            one.stop()
+        shutdown.begin()
         for thread in threads:
             thread.join()
         bound.close()

@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import signal
 import socket
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +15,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.pushing import Service, envelope, listed, running_service
+from soapsvc.serving.listener import Listener, address_of, listening_socket
+from soapsvc.settings import load_settings
+from soapsvc.shutdown import Shutdown
+from tests.pushing import Service, envelope, free_port, listed, running_service
 from tests.serving.connection import Connection, NoAnswer, eventually, head
 
 BODY = envelope(1, b"a line of the report\r\n" * 10_000)
@@ -77,6 +83,44 @@ def test_what_was_sent_whole_before_the_signal_is_acknowledged(service: Service)
     assert len(jobs(service)) == len(bodies)
 
 
+def test_what_was_sent_whole_and_not_yet_received_is_acknowledged(service: Service) -> None:
+    bodies = [envelope(mrn) for mrn in range(1, 31)]
+    with contextlib.ExitStack() as stack:
+        kept = [stack.enter_context(Connection(service.url)) for _ in bodies[:10]]
+        for connection, body in zip(kept, bodies, strict=False):
+            connection.send(head(len(body)), body)
+            assert connection.answer().acknowledged
+        service.process.send_signal(signal.SIGSTOP)  # from here on only the kernel takes what is sent
+        connections = [*kept, *(stack.enter_context(Connection(service.url)) for _ in bodies[10:])]
+        for connection, body in zip(connections, reversed(bodies), strict=True):
+            connection.send(head(len(body)), body)
+        service.process.send_signal(signal.SIGTERM)
+        service.process.send_signal(signal.SIGCONT)
+        answers = [connection.answer() for connection in connections]
+        assert all(answer.acknowledged for answer in answers)
+        assert {answer.headers.get("connection") for answer in answers} == {"close"}
+        assert service.process.wait(timeout=20) == 0
+    assert len(jobs(service)) == len(bodies)
+
+
+def test_who_sends_and_sends_is_told_that_the_connection_ends(service: Service) -> None:
+    with Connection(service.url) as connection:
+        sent = 0
+        ends = False
+        while not ends:
+            sent += 1
+            body = envelope(sent)
+            connection.send(head(len(body)), body)
+            answer = connection.answer()
+            assert answer.acknowledged
+            ends = answer.headers.get("connection") == "close"
+            if sent == 20:
+                service.process.send_signal(signal.SIGTERM)
+        assert connection.rest() == b""
+    assert service.process.wait(timeout=20) == 0
+    assert len(jobs(service)) == sent
+
+
 def test_idle_connections_do_not_hold_it(service: Service) -> None:
     with Connection(service.url) as kept, Connection(service.url) as silent, Connection(service.admin_url) as admin:
         kept.send(head(len(BODY)), BODY)
@@ -104,6 +148,42 @@ def test_senders_that_never_finish_hold_it_no_longer_than_shutdown_seconds(tmp_p
         with pytest.raises((NoAnswer, ConnectionResetError)):
             silent.answer()
         assert jobs(service) == []
+
+
+def test_what_keeps_a_thread_and_what_keeps_a_connection_have_the_same_shutdown_seconds() -> None:
+    settings = load_settings({}).model_copy(update={"shutdown_seconds": 4.0})
+    asked, goes_on = threading.Event(), threading.Event()
+
+    def application(_environ: object, start_response: object) -> list[bytes]:
+        asked.set()
+        goes_on.wait()
+        start_response("200 OK", [("Content-Length", "0")])  # type: ignore[operator]
+        return []
+
+    bound = listening_socket("127.0.0.1:0", "listen")
+    shutdown = Shutdown(settings.shutdown_seconds)
+    serving = threading.Thread(target=Listener(application, bound, settings, shutdown, threads=1).run)
+    serving.start()
+    with Connection(f"http://{address_of(bound)}/") as connection:
+        connection.send(head(method="GET"))
+        assert asked.wait(20)
+        began = time.monotonic()
+        shutdown.begin()
+        serving.join()
+        assert 3.5 < time.monotonic() - began < 7.5, "8 when it is waited for the connection and then for the thread"
+    goes_on.set()
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_signal_while_it_still_starts_ends_it_in_good_order(tmp_path: Path, processes: str) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    command = [sys.executable, "-m", "soapsvc", "serve", "--listen", address, "--admin", "127.0.0.1:0"]
+    command += ["--processes", processes, "--inbox", f"sqlite:///{tmp_path / 'inbox.db'}"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert eventually(lambda: not is_refused(f"http://{address}/"))
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=30)
+    assert (process.returncode, "Traceback" in said) == (0, False), said
 
 
 def test_a_second_signal_ends_it_at_once(service: Service) -> None:

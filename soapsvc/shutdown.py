@@ -1,0 +1,77 @@
+"""The end of a service in good order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+
+
+class Shutdown:
+    """Begins once. Who works is told to begin nothing more, and all of them together have `seconds` for what is under
+    way."""
+
+    def __init__(self, seconds: float):
+        self._seconds = seconds
+        self._until = 0.0
+        self._begun = threading.Event()
+        self._lock = threading.Lock()
+        self._actions: list[Callable[[], None]] = []
+
+    @property
+    def begun(self) -> bool:
+        return self._begun.is_set()
+
+    @property
+    def seconds_left(self) -> float:
+        """All of them until it has begun, and never less than 0."""
+        return max(0.0, self._until - time.monotonic()) if self.begun else self._seconds
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Until it begins, or for so long; whether it has begun."""
+        return self._begun.wait(seconds)
+
+    def then(self, action: Callable[[], None]) -> None:
+        """Have it called when this begins: at once if it has. An action only tells; it does not wait."""
+        with self._lock:
+            if not self.begun:
+                self._actions.append(action)
+                return
+        action()
+
+    def begin(self) -> None:
+        """May be called from any thread and more than once, but not by a signal handler."""
+        with self._lock:
+            if self.begun:
+                return
+            self._until = time.monotonic() + self._seconds
+            self._begun.set()
+        for action in self._actions:
+            action()
+
+
+class EndingSignals:
+    """The first of these signals is kept until there is a Shutdown that it begins, a second one ends the process at once.
+    To be made in the main thread."""
+
+    def __init__(self, *numbers: signal.Signals):
+        self._numbers = numbers
+        self._read_end, self._write_end = os.pipe()
+        for number in numbers:
+            signal.signal(number, self._keep)
+
+    def begin(self, shutdown: Shutdown) -> None:
+        """From now on, in a thread: a signal handler interrupts the main thread anywhere, so within any lock."""
+
+        def watch() -> None:
+            os.read(self._read_end, 1)
+            shutdown.begin()
+
+        threading.Thread(target=watch, name="signals", daemon=True).start()
+
+    def _keep(self, _number: int, _frame: object) -> None:
+        for number in self._numbers:
+            signal.signal(number, signal.SIG_DFL)
+        os.write(self._write_end, b"\0")

@@ -1,0 +1,100 @@
+"""Requests sent one behind the other without waiting for answers (RFC 9112, 9.3.2): each is answered, in order, and who
+reads no answers holds up nobody and fills no memory."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from soapsvc.serving import RunningServer
+from soapsvc.serving.listener import RECEIVE_BYTES
+from tests.pushing import envelope, get, post, running_service
+from tests.serving.connection import Connection, head, running_server, stored
+
+THREADS = 2
+ASKED = head(method="GET", target="/push?wsdl")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RunningServer]:
+    with running_server(tmp_path, threads=THREADS) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def reading_nothing(url: str, request: bytes, *, clients: int) -> Iterator[None]:
+    """So many clients that have sent that request until nobody took any more of it."""
+    parts = urlsplit(url)
+    with contextlib.ExitStack() as stack:
+        for _ in range(clients):
+            client = stack.enter_context(socket.socket())
+            for buffer in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+                client.setsockopt(socket.SOL_SOCKET, buffer, 4096)
+            client.connect((parts.hostname, parts.port))
+            client.settimeout(0.3)
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    client.sendall(request * 1000)
+        yield
+
+
+def resident_bytes(process: int) -> int:
+    return int(re.search("VmRSS:.*?([0-9]+) kB", Path(f"/proc/{process}/status").read_text())[1]) * 1024
+
+
+def test_who_asks_again_and_again_and_reads_nothing_keeps_no_thread(server: RunningServer) -> None:
+    with reading_nothing(server.public_url, ASKED, clients=2 * THREADS):
+        assert get(f"{server.public_url}?wsdl").status == 200
+        assert post(server.public_url, envelope(1)).acknowledged  # a new markup: a thread takes it
+        assert post(server.public_url, b"no XML").status == 500
+    assert stored(server.admin_url) == ["1"]
+
+
+def test_what_is_asked_for_and_not_read_is_not_made(tmp_path: Path) -> None:
+    clients = 20
+    with running_service(tmp_path) as service:
+        assert get(f"{service.url}?wsdl").status == 200
+        before = resident_bytes(service.process.pid)
+        with reading_nothing(service.url, ASKED, clients=clients):
+            taken = resident_bytes(service.process.pid) - before
+    assert taken < clients * 4 * RECEIVE_BYTES, f"{taken >> 20} MiB"
+
+
+def test_each_of_many_is_answered_in_order_once_the_client_reads(server: RunningServer) -> None:
+    bodies = [envelope(mrn) if mrn % 3 else b"no XML" for mrn in range(300)]
+    with Connection(server.public_url) as connection:
+        pieces = [head(len(body)) + body + ASKED for body in bodies]
+        sending = threading.Thread(target=connection.send, args=pieces)
+        sending.start()
+        answers = [(connection.answer(), connection.answer()) for _ in bodies]
+        sending.join()
+    assert [answer.acknowledged for answer, _ in answers] == [body != b"no XML" for body in bodies]
+    assert {contract.body for _, contract in answers} == {get(f"{server.public_url}?wsdl").body}
+    assert len(stored(server.admin_url)) == 200
+
+
+def test_what_stands_behind_a_request_that_ends_the_connection_is_not_taken(server: RunningServer) -> None:
+    body = envelope(1)
+    with Connection(server.public_url) as connection:
+        connection.send(head(len(body), "Connection: close"), body, head(len(body)), envelope(2), ASKED)
+        assert connection.answer().acknowledged
+        assert connection.rest() == b""
+    assert stored(server.admin_url) == ["1"]
+
+
+def test_a_body_that_waits_for_100_continue_is_asked_for_when_its_turn_comes(server: RunningServer) -> None:
+    body = envelope(1)
+    with Connection(server.public_url) as connection:
+        connection.send(ASKED, ASKED, head(len(body), "Expect: 100-continue"))
+        assert [connection.answer().status for _ in range(2)] == [200, 200]
+        assert connection.status() == 100
+        connection.send(body, ASKED)
+        assert connection.answer().acknowledged
+        assert connection.answer().status == 200
