@@ -53,7 +53,7 @@ class Shutdown:
 
 
 class EndingSignals:
-    """The first of these signals is kept until there is a Shutdown that it begins, a second one ends the process at once.
+    """The first of these signals is kept until there is a Shutdown that it begins, a second one ends the process.
     To be made in the main thread."""
 
     def __init__(self, *numbers: signal.Signals):

@@ -24,6 +24,9 @@ _OTHER = "The inbox cannot be used just now"
 _UNREACHABLE = "The inbox's database cannot be reached"
 _NOT_LET_IN = "The inbox's database does not let this receiver in"
 _NOT_STORED = "; nothing was stored. Keep this push and send it again later."
+_IN_DOUBT = (
+    "; whether this push was stored is not known. Keep it and send it again later: one that was is not stored twice."
+)
 
 _BY_SQLITE_CODE = {
     sqlite3.SQLITE_FULL: _FULL,
@@ -74,6 +77,11 @@ def not_stored(cause: BaseException, doing: str) -> StoreUnavailable:
     doing  what was tried, for the log: "commit", "file", …
     """
     return _told(cause, doing, _sentence(cause, _NOT_WRITTEN) + _NOT_STORED)
+
+
+def perhaps_stored(cause: BaseException, doing: str) -> CommitInDoubt:
+    """The same where the commit may have taken place."""
+    return CommitInDoubt(str(_told(cause, doing, _sentence(cause, _NOT_WRITTEN) + _IN_DOUBT)))
 
 
 def not_usable(cause: BaseException, doing: str) -> StoreUnavailable:

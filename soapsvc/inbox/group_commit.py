@@ -26,7 +26,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from soapsvc.errors import StoreError, StoreUnavailable
-from soapsvc.inbox.failures import CommitInDoubt, in_doubt, is_busy, is_deadlock, not_stored
+from soapsvc.inbox.failures import in_doubt, is_busy, is_deadlock, not_stored, perhaps_stored
 from soapsvc.inbox.push_rows import NewPush
 from soapsvc.records import Accepted
 
@@ -215,7 +215,7 @@ class GroupCommit:
         except BaseException as cause:  # were nobody told, every request from now on would wait for ever
             self._after_failure()
             left = [waiting for waiting in gathered or self._gather() if waiting.outcome is None]
-            _refuse(left, CommitInDoubt(str(not_stored(cause, "writer"))))
+            _refuse(left, perhaps_stored(cause, "writer"))
             if not isinstance(cause, Exception):
                 raise
         finally:
@@ -259,14 +259,13 @@ class GroupCommit:
             transaction.commit()
         except Exception as cause:
             self._after_failure()
-            refusal = not_stored(cause, "commit")
-            _refuse(gathered, CommitInDoubt(str(refusal)) if in_doubt(cause) else refusal)
+            _refuse(gathered, (perhaps_stored if in_doubt(cause) else not_stored)(cause, "commit"))
             return
         try:
             self._check()  # once more: it may have gone into a file that has no name any more
         except Exception as cause:
             self._after_failure()
-            _refuse(gathered, CommitInDoubt(str(not_stored(cause, "commit"))))
+            _refuse(gathered, perhaps_stored(cause, "commit"))
             return
         for waiting, outcome in zip(gathered, outcomes, strict=True):
             if isinstance(outcome, Exception):

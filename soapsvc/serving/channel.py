@@ -72,6 +72,7 @@ class JudgingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no type
     task_class = _WholeAnswerTask
     request: JudgingParser | None
     close_when_flushed: bool
+    sent_continue: bool
     held: list[bytes] | None = None  # what is written is kept here until it is whole
     _came, _read_to = b"", 0  # of what came, up to where it was read
     _request_began = 0.0

@@ -38,6 +38,8 @@ from tests.inbox.making import (
     submitted,
 )
 
+IN_DOUBT = "whether this push was stored is not known"
+
 
 def fill(folder: Path) -> Path:
     """Take every byte that is left."""
@@ -169,7 +171,7 @@ def test_files_of_a_commit_in_doubt_stay_until_the_database_could_be_asked(inbox
         assert inbox_file.with_name("inbox.db-wal").stat().st_size > 2 * limit > 2 * LARGE
         _, hard = resource.prlimit(child.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (limit, hard))
-        with pytest.raises(StoreUnavailable, match="reports an error"):
+        with pytest.raises(StoreUnavailable, match=f"reports an error; {IN_DOUBT}"):
             child.accept(1000)
         assert len(files_of(inbox_file.parent)) == 1
         resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (hard, hard))
@@ -215,7 +217,7 @@ def test_the_files_of_a_push_that_left_the_quarantine_in_doubt_stay(
             raise trouble
 
     monkeypatch.setattr(store._writer, "_check", check)
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreUnavailable, match=IN_DOUBT):
         store.accept_kept(push_id, sent, STRICT)
     again = store.accept(sent, STRICT)
     assert (again.id, again.redelivery) == (push_id, True)
@@ -357,7 +359,7 @@ def test_a_wal_that_is_taken_away_during_a_commit_acknowledges_nothing(
         return store_all(connection, pushes)
 
     monkeypatch.setattr(push_writes, "store_all", store_and_remove)
-    with pytest.raises(StoreUnavailable, match="damaged"):
+    with pytest.raises(StoreUnavailable, match=f"damaged .*; {IN_DOUBT}"):
         store.accept(push(2), STRICT)
 
 
