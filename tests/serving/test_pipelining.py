@@ -98,3 +98,14 @@ def test_a_body_that_waits_for_100_continue_is_asked_for_when_its_turn_comes(ser
         connection.send(body, ASKED)
         assert connection.answer().acknowledged
         assert connection.answer().status == 200
+
+
+def test_the_body_behind_a_refused_head_is_no_request_that_its_sender_broke_off(tmp_path: Path) -> None:
+    with running_service(tmp_path, settings=f"min_free_bytes = {10**15}") as service:
+        body = envelope(1, bytes(100_000))
+        for size in (len(body), 1000, 100):
+            with Connection(service.url) as connection:
+                connection.send(head(len(body)) + body[:size])
+                assert connection.answer().status == 500
+        assert service.terminate() == 0
+    assert "broken off" not in (tmp_path / "log").read_text()
