@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from soapsvc.contract.schema_findings import ElementWalk
 
 _SOAP_ATTRIBUTES = tuple(qname(SOAP11_ENVELOPE, name) for name in ("actor", "mustUnderstand", "encodingStyle"))
+_NO_VALUE = "SCHEMAV_CVC_DATATYPE_VALID_1_2_1"
 _NIL = ("true", "1")
 
 
@@ -161,7 +162,11 @@ class SchemaCheck:
         for error in errors:
             element = places.at(error.path)
             in_told_model = error.type_name == "SCHEMAV_ELEMENT_CONTENT" and element.getparent() in models
-            if element not in told and not in_told_model:
+            if element in told or in_told_model:
+                continue
+            if error.type_name == _NO_VALUE and walk.spaced_times[element]:
+                walk.spaced_times[element] -= 1
+            else:
                 secrets = _secrets(root) if secrets is None else secrets
                 walk.findings.append(_untold(error, element, walk, secrets))
         return walk.findings

@@ -229,3 +229,56 @@ def test_the_schema_is_whole_also_when_other_threads_parse_while_it_is_compiled(
         with compiled.deciding() as decides:
             assert decides.validate(envelope)
             assert not decides.validate(etree.fromstring("<JobDocumentTransmitResult/>"))
+
+
+TIMES = """
+<xs:simpleType name="Late"><xs:restriction base="xs:date"><xs:minInclusive value="2012-01-01"/></xs:restriction>
+  </xs:simpleType>
+<xs:complexType name="Stamped"><xs:simpleContent><xs:extension base="xs:dateTime"><xs:attribute name="until" type="xs:time"/>
+  </xs:extension></xs:simpleContent></xs:complexType>
+<xs:element name="Push"><xs:complexType><xs:sequence>
+  <xs:element name="late" type="t:Late" minOccurs="0"/>
+  <xs:element name="stamped" type="t:Stamped" minOccurs="0"/>
+  <xs:element name="day" type="xs:gDay" fixed="---11" minOccurs="0"/>
+  <xs:element name="lasts" type="xs:duration" minOccurs="0"/>
+  <xs:element name="text" minOccurs="0"><xs:simpleType><xs:restriction base="xs:string"><xs:pattern value="[0-9-]*"/>
+    </xs:restriction></xs:simpleType></xs:element>
+</xs:sequence></xs:complexType></xs:element>
+"""
+
+
+@pytest.fixture(scope="module")
+def check_of_times(tmp_path_factory: pytest.TempPathFactory) -> SchemaCheck:
+    return SchemaCheck(a_wsdl(tmp_path_factory.mktemp("times"), schema(TIMES)))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "<late> 2012-11-04 </late>",
+        "<late>&#x20;2012-11-04&#xD;</late>",
+        '<stamped until=" 13:20:01 ">\n\t2012-11-04T13:20:01Z\n</stamped>',
+        "<day> ---11 </day>",
+        "<lasts> P1D </lasts>",
+        "<late> 2012-11-04 </late><lasts> P1D </lasts>",
+    ],
+)
+def test_white_space_around_a_time_does_not_count(check_of_times: SchemaCheck, content: str) -> None:
+    assert told(check_of_times, content) == ()
+
+
+@pytest.mark.parametrize(
+    ("content", "rules"),
+    [
+        ("<late> 2011-11-04 </late>", ["XSD-012"]),
+        ("<late> 2012-11-31 </late>", ["XSD-011"]),
+        ("<late> 2012-11-04\xa0</late>", ["XSD-011"]),
+        ("<late> 2012- 11-04 </late>", ["XSD-011"]),
+        ('<stamped until=" 13:20 "> 2012-11-04T13:20:01Z </stamped>', ["XSD-016"]),
+        ("<day> ---12 </day>", ["XSD-013"]),
+        ("<text> 2012-11-04 </text>", ["XSD-012"]),
+        ("<late> 2012-11-04 </late><lasts> 1 </lasts>", ["XSD-011"]),
+    ],
+)
+def test_white_space_around_a_time_hides_nothing(check_of_times: SchemaCheck, content: str, rules: list[str]) -> None:
+    assert [deviation.rule for deviation in told(check_of_times, content)] == rules
