@@ -68,7 +68,7 @@ class Settings(BaseSettings):
     affinity: str = Field(
         "auto",
         pattern="^(auto|off)$",
-        description="auto: of several processes each keeps to a processor of its own, where there are enough (Linux)",
+        description="auto: of several processes each keeps to a processor of its own, where there are enough (Linux); or off",
     )
 
     basic_users: dict[str, SecretStr] = Field(
@@ -102,7 +102,9 @@ class Settings(BaseSettings):
         64 * MIB, description="kept free on the disk of inbox or spool beside three times each request"
     )
     retry_after_seconds: Annotated[int, Field(ge=1)] = Field(60, description="Retry-After of a Server fault")
-    quarantine_max_bytes: Annotated[int, Field(ge=0)] = Field(1024 * MIB, description="raw bytes kept of refused input")
+    quarantine_max_bytes: Annotated[int, Field(ge=0)] = Field(
+        1024 * MIB, description="kept of refused input, with what is known of it"
+    )
     quarantine_max_bytes_per_source: Annotated[int, Field(ge=0)] = Field(
         256 * MIB, description="the same for one source address"
     )
@@ -128,7 +130,7 @@ class Settings(BaseSettings):
         (), description="where accepted pushes are handed on to, an entry each ([deliveries.md](deliveries.md))"
     )
     delivery_worker: str = Field(
-        "serve", pattern="^(serve|apart)$", description="who delivers: serve itself, or `soapsvc worker` apart from it"
+        "serve", pattern="^(serve|apart)$", description="who delivers: serve, or apart: `soapsvc worker`"
     )
     delivery_claim_seconds: Annotated[float, Field(ge=1, le=3600)] = Field(
         60, description="a delivery whose worker was not heard of for so long may be taken by another one"

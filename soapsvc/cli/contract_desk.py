@@ -146,7 +146,8 @@ def fetch(source: str, out: Path | None) -> None:
     for them.
 
     Nothing else ever reads one from the web. One with an address of its own is put into a folder of its host's
-    name beside the WSDL. What is there already is left as it is.
+    name beside the WSDL. A file that is there already is left as it is; of the WSDL itself
+    that is an error (exit 2).
     """
     from soapsvc.contract.fetching import bring_together, name_of
 

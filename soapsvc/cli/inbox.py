@@ -143,7 +143,8 @@ def reprocess(
 ) -> int:
     """Judge pushes in quarantine by the contract and the degree that the settings have now.
 
-    What passes becomes an accepted push, with its id and the time of its arrival; what does not stays where it is.
+    What passes becomes an accepted push, with its id and the time of its arrival, or counts as a redelivery of one that
+    was accepted before; what does not stays where it is.
     A line each; exit 1 when one of them is still refused. A receiver may run on the same inbox meanwhile.
     """
     if bool(push_ids) == quarantined:

@@ -19,7 +19,8 @@ from soapsvc.cli.output import count, moment, print_json, show, size, table, tel
 def retention(look: bool, remove: bool, inbox_url: str | None, config: Path | None, as_json: bool) -> None:
     """Remove what the bounds of [retention] leave out, by age, number and bytes of each state.
 
-    Never what is held, or has a delivery that has not arrived. A worker does the same each hour.
+    Never what is held, or has a delivery that has not arrived. A worker does the same each hour. One of --dry-run and
+    --apply; exit 2 where the settings have no [retention].
     """
     if look == remove:
         raise click.UsageError("say --dry-run to see what would be removed, or --apply to remove it: one of the two")

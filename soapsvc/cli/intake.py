@@ -56,8 +56,8 @@ def intake(
     a push that says so. Nothing is changed there unless told, and what is unchanged is not read again. A receiver may
     run on the same inbox meanwhile.
 
-    The password comes from SOAPSVC_INTAKE_PASSWORD or intake_password_file. Exit 0: all was taken; 1: something went to
-    quarantine or was left; 3: nobody answered there.
+    The password comes from SOAPSVC_INTAKE_PASSWORD or intake_password_file. Exit 0: nothing went to quarantine or was
+    left, but for what may still be being written; 1: something did or was; 3: nobody answered there.
     """
     from soapsvc.cli.inbox import opened_with
     from soapsvc.contract.wsdl_document import WsdlDocument

@@ -56,7 +56,7 @@ _BASE64 = 1.4  # an envelope's bytes for each of its documents', line ends and m
 @wsdl_option
 @click.option("--operation", metavar="NAME", help="Of the WSDL.  [default: the first that takes documents]")
 @click.option("--together", is_flag=True, help="All FILEs as the documents of one push.")
-@click.option("--attempts", type=click.IntRange(1), metavar="N", help="At the receiver.  [default: 1]")
+@click.option("--attempts", type=click.IntRange(1), metavar="N", help="At the receiver.  [default: 1; 2 with --gap]")
 @click.option("--gap", type=click.FloatRange(0), metavar="SECONDS", help="Between attempts.  [default: 5]")
 @click.option("--retry", type=click.Choice(list(SCHEDULES)), help="Attempts by the schedule of a service of the field.")
 @click.option(
