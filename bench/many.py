@@ -4,8 +4,8 @@ Both inboxes are made by the store's own statements, row by row with keys and co
 transaction and without a sync. Then both are opened as a receiver opens them, and each figure is taken from the one and
 the other in turn: accepting one more push (durable), recognising a redelivery, reading the first 50 of the list, what
 the metrics ask for. The page cache of the larger one is as warm as the making of it left it; `--cold` drops it first
-(for root). `--folder` keeps the inboxes, and `--make` only makes them: that takes ten minutes to half an hour, and may be done beside
-other work. Documents are small, so that the disk is enough: what is measured is the rows, not the bytes in them.
+(for root). `--folder` keeps the inboxes, and `--make` only makes them: that takes ten minutes or more, and may be done
+beside other work. Documents are small, so that the disk is enough: what is measured is the rows, not the bytes in them.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ class Settings(BaseSettings):
     affinity: str = Field(
         "auto",
         pattern="^(auto|off)$",
-        description="auto: of several processes each keeps to a processor of its own, where there are enough (Linux); or off",
+        description="auto: each of several processes keeps to one processor, where there are enough (Linux); or off",
     )
 
     basic_users: dict[str, SecretStr] = Field(
