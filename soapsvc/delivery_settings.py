@@ -16,7 +16,7 @@ SCHEDULES: Mapping[str, tuple[float, ...]] = {
     "quick": (1, 5, 15, 60, 300),
     "two-hourly": (7200,) * 11,
 }
-"""Named gaps between attempts, in seconds: 13 attempts in three and a half days; 6 in six minutes; 12, two hours apart."""
+"""Named gaps between attempts, in seconds: 13 attempts in 3.5 days; 6 in six minutes; 12, two hours apart."""
 
 LEASE = "lease:"
 """The target of those that ask for pushes themselves (POST /api/v1/pushes/next)."""
