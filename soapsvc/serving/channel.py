@@ -136,12 +136,13 @@ class JudgingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no type
     def look_at_the_clock(self) -> None:
         """Let go of a sender that drips, and of one that does not read our answers. Called by the server's loop."""
         now = time.monotonic()
-        if self._lingers_until and now > self._lingers_until:
-            self.will_close = True
         stalled = time.time() - self.last_activity > min(STALL_SECONDS, self.server.request_seconds)
-        if self.total_outbufs_len and stalled:
+        if (self.total_outbufs_len or self._is_to_be_read) and stalled:
             log.warning("answers not read", peer=self.addr[0])
-            self.handle_close()  # will_close would be looked at only when the socket takes bytes
+            self.handle_close()
+            return
+        if self.will_close or (self._lingers_until and now > self._lingers_until):
+            self.handle_close()  # else it would only be closed once the socket takes bytes again
             return
         if self.request is None:
             return

@@ -5,18 +5,21 @@ from __future__ import annotations
 
 import contextlib
 import re
+import select
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from soapsvc.serving import RunningServer
+from soapsvc.serving import RunningServer, channel, listener
+from soapsvc.serving.channel import JudgingChannel
 from soapsvc.serving.listener import RECEIVE_BYTES
 from tests.pushing import envelope, get, post, running_service
-from tests.serving.connection import Connection, head, running_server, stored
+from tests.serving.connection import Connection, eventually, head, running_server, stored
 
 THREADS = 2
 ASKED = head(method="GET", target="/push?wsdl")
@@ -29,12 +32,12 @@ def server(tmp_path: Path) -> Iterator[RunningServer]:
 
 
 @contextlib.contextmanager
-def reading_nothing(url: str, request: bytes, *, clients: int) -> Iterator[None]:
+def reading_nothing(url: str, request: bytes, *, clients: int) -> Iterator[list[socket.socket]]:
     """So many clients that have sent that request until nobody took any more of it."""
     parts = urlsplit(url)
     with contextlib.ExitStack() as stack:
-        for _ in range(clients):
-            client = stack.enter_context(socket.socket())
+        connected = [stack.enter_context(socket.socket()) for _ in range(clients)]
+        for client in connected:
             for buffer in (socket.SO_RCVBUF, socket.SO_SNDBUF):
                 client.setsockopt(socket.SOL_SOCKET, buffer, 4096)
             client.connect((parts.hostname, parts.port))
@@ -42,7 +45,7 @@ def reading_nothing(url: str, request: bytes, *, clients: int) -> Iterator[None]
             with contextlib.suppress(TimeoutError):
                 while True:
                     client.sendall(request * 1000)
-        yield
+        yield connected
 
 
 def resident_bytes(process: int) -> int:
@@ -98,6 +101,41 @@ def test_a_body_that_waits_for_100_continue_is_asked_for_when_its_turn_comes(ser
         connection.send(body, ASKED)
         assert connection.answer().acknowledged
         assert connection.answer().status == 200
+
+
+def is_full(kept: JudgingChannel) -> bool:
+    """Whether the kernel takes no more answers on that connection, though each that was made went out."""
+    poll = select.poll()
+    poll.register(kept.socket, select.POLLOUT)
+    return not poll.poll(0) and not kept.requests and not kept.total_outbufs_len
+
+
+def test_who_reads_nothing_is_let_go_also_where_each_answer_went_out(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channel, "STALL_SECONDS", 2)
+    channels = server._listeners[-1].active_channels
+    with reading_nothing(server.public_url, ASKED, clients=1):
+        assert eventually(lambda: not channels or all(map(is_full, channels.values())))
+        assert eventually(lambda: not channels)
+
+
+def test_an_idle_connection_is_let_go_also_where_its_client_reads_nothing(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channels = server._listeners[-1].active_channels
+    parts = urlsplit(server.public_url)
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect((parts.hostname, parts.port))
+        assert eventually(lambda: bool(channels))
+        (kept,) = channels.values()
+        while not is_full(kept) or eventually(lambda: not is_full(kept), seconds=2):
+            client.sendall(ASKED)
+            time.sleep(0.1)
+            assert eventually(lambda: kept.idle)
+        monkeypatch.setattr(listener, "CONNECTIONS_WANTED", 0)
+        assert eventually(lambda: not channels)
 
 
 def test_the_body_behind_a_refused_head_is_no_request_that_its_sender_broke_off(tmp_path: Path) -> None:
