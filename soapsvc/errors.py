@@ -56,7 +56,8 @@ class StoreError(SoapsvcError):
 
 
 class StoreUnavailable(StoreError):
-    """Nothing was stored and nothing may be acknowledged: a Server fault, so that the sender keeps the push.
+    """Nothing was stored, or nobody knows whether it was, and nothing may be acknowledged: a Server fault, so that the
+    sender keeps the push.
 
     retry_after_seconds  when a repeat makes sense
     """

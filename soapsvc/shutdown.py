@@ -8,6 +8,10 @@ import threading
 import time
 from collections.abc import Callable
 
+import structlog
+
+log = structlog.get_logger()
+
 
 class Shutdown:
     """Begins once. Who works is told to begin nothing more, and all of them together have `seconds` for what is under
@@ -49,7 +53,10 @@ class Shutdown:
             self._until = time.monotonic() + self._seconds
             self._begun.set()
         for action in self._actions:
-            action()
+            try:
+                action()
+            except Exception:  # the others are told all the same
+                log.exception("not told of the shutdown")
 
 
 class EndingSignals:

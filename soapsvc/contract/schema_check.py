@@ -6,7 +6,7 @@ one that does not is told from xmlschema's components, all of it and not the fir
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from lxml import etree
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from soapsvc.contract.schema_findings import ElementWalk
 
 _SOAP_ATTRIBUTES = tuple(qname(SOAP11_ENVELOPE, name) for name in ("actor", "mustUnderstand", "encodingStyle"))
-_NO_VALUE = "SCHEMAV_CVC_DATATYPE_VALID_1_2_1"
 _NIL = ("true", "1")
 
 
@@ -155,6 +154,8 @@ class SchemaCheck:
                 declared = walk.declared(operation.input_element if same_name else tag)
                 if declared is not None:
                     walk.walk(top, declared)
+        if walk.spaced:
+            errors = self._errors_without(walk.spaced, root)
         told = {near for finding in walk.findings for near in _neighbours(finding.element)}
         models = {at for f in walk.findings if f.rule in CONTENT_RULES for at in (f.element, f.element.getparent())}
         models -= walk.not_aligned
@@ -162,14 +163,22 @@ class SchemaCheck:
         for error in errors:
             element = places.at(error.path)
             in_told_model = error.type_name == "SCHEMAV_ELEMENT_CONTENT" and element.getparent() in models
-            if element in told or in_told_model:
-                continue
-            if error.type_name == _NO_VALUE and walk.spaced_times[element]:
-                walk.spaced_times[element] -= 1
-            else:
+            if element not in told and not in_told_model:
                 secrets = _secrets(root) if secrets is None else secrets
                 walk.findings.append(_untold(error, element, walk, secrets))
         return walk.findings
+
+    def _errors_without(
+        self, spaced: Mapping[tuple[etree._Element, str | None], str], root: etree._Element
+    ) -> list[etree._LogEntry]:
+        """What libxml2 says no to where white space that does not count is left out."""
+        before = {at: (at[0].text if at[1] is None else at[0].get(at[1])) or "" for at in spaced}
+        _put(spaced)
+        try:
+            with self._schema.deciding() as schema:
+                return [] if schema.validate(root) else _messages(schema)
+        finally:
+            _put(before)
 
     def _deviation(self, envelope: Envelope, finding: Finding) -> Deviation:
         path = envelope.path(finding.element)
@@ -191,6 +200,14 @@ def _take_soap_attributes(header: etree._Element | None) -> list[tuple[etree._El
             if name in attributes:
                 taken.append((block, name, str(attributes.pop(name))))
     return taken
+
+
+def _put(texts: Mapping[tuple[etree._Element, str | None], str]) -> None:
+    for (element, attribute), text in texts.items():
+        if attribute is None:
+            element.text = text
+        else:
+            element.set(attribute, text)
 
 
 def _nil_documents(envelope: Envelope) -> Iterator[Finding]:

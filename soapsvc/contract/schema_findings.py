@@ -13,7 +13,7 @@ from soapsvc.contract.compiled_schema import CompiledSchema
 from soapsvc.contract.content_model import ContentModel, Effort, Names, Step, described, names, particles
 from soapsvc.contract.finding import XSI_NIL, XSI_TYPE, Finding, cut, shown
 from soapsvc.contract.marks import schema_of
-from soapsvc.contract.value_check import ValueTrouble, found_value, is_spaced_time, troubles
+from soapsvc.contract.value_check import ValueTrouble, found_value, troubles, without_space
 from soapsvc.namespaces import SOAP11_ENVELOPE, XML_SCHEMA, XML_SCHEMA_INSTANCE, qname
 
 _XSI_ATTRIBUTES = frozenset(
@@ -31,9 +31,9 @@ class ElementWalk:
     not_aligned
         the elements with more children, or a larger content model, than there was effort left for: which of their
         children are out of place or missing libxml2 alone tells, and only the first
-    spaced_times
-        how many texts with white space around there are on an element, its attributes among them, to which libxml2
-        says no for that alone
+    spaced
+        the texts with white space around them that does not count, as element and attribute (None: its own text) to
+        the text without
     """
 
     def __init__(self, schema: CompiledSchema, taken_out: Collection[etree._Element]):
@@ -48,7 +48,7 @@ class ElementWalk:
         self.findings: list[Finding] = []
         self.types: dict[etree._Element, Any] = {}
         self.not_aligned: set[etree._Element] = set()
-        self.spaced_times: Counter[etree._Element] = Counter()
+        self.spaced: dict[tuple[etree._Element, str | None], str] = {}
 
     def declared(self, tag: str) -> XsdElement | None:
         """The global declaration of a Clark name."""
@@ -155,7 +155,7 @@ class ElementWalk:
                 self._tell("XSD-014", element, found, wanted, use, attribute=demanded)
 
     def _attribute(self, element: etree._Element, name: str, value: str, use: Any) -> None:
-        self.spaced_times[element] += is_spaced_time(use.type, value)
+        self._look_for_space(use.type, element, name, value)
         for trouble in troubles(use.type, value, element):
             self._tell("XSD-017" if trouble.is_facet else "XSD-016", element,
                        found_value(element, value, name), trouble.wanted, use, use.type, attribute=name)  # fmt: skip
@@ -174,13 +174,18 @@ class ElementWalk:
         value = element.text or ""
         if not value and (declared.fixed is not None or declared.default is not None):
             return  # it then has that value (XML Schema part 1, 3.3.4)
-        self.spaced_times[element] += is_spaced_time(of, value)
+        self._look_for_space(of, element, None, value)
         for trouble in troubles(of if of.is_simple() else of.content, value, element):
             self._tell("XSD-012" if trouble.is_facet else "XSD-011", element,
                        found_value(element, value, None, of), trouble.wanted, declared, of)  # fmt: skip
         if declared.fixed is not None and not _same_value(of, value, declared.fixed):
             self._tell("XSD-013", element, found_value(element, value, None, of), f'"{declared.fixed}", a fixed value',
                        declared)  # fmt: skip
+
+    def _look_for_space(self, of: Any, element: etree._Element, attribute: str | None, value: str) -> None:
+        without = without_space(of, value)
+        if without != value:
+            self.spaced[element, attribute] = without
 
     def _complex(self, element: etree._Element, of: Any) -> Iterator[tuple[etree._Element, XsdElement]]:
         group = of.content

@@ -29,9 +29,6 @@ from soapsvc.namespaces import XML_SCHEMA
 
 _BINARY = frozenset({f"{{{XML_SCHEMA}}}base64Binary", f"{{{XML_SCHEMA}}}hexBinary"})
 
-_WHITE_SPACE = " \t\r\n"
-_TIMES = frozenset({"dateTime", "date", "time", "duration", "gYearMonth", "gYear", "gMonthDay", "gDay", "gMonth"})
-
 _NOT_BY_THEMSELVES = frozenset({"QName", "NOTATION", "anySimpleType", "anyAtomicType"})
 
 _LEXICAL = {
@@ -120,13 +117,14 @@ def _fits_builtin(of: Any, value: str) -> bool:
     builtin = _builtin(of)
     if at is None or not at.is_atomic() or builtin in _NOT_BY_THEMSELVES:
         return True
-    return accepts(Values("atomic", builtin), value.strip(_WHITE_SPACE) if builtin in _TIMES else value)
+    return accepts(Values("atomic", builtin), without_space(at, value))
 
 
-def is_spaced_time(of: Any, value: str) -> bool:
-    """Whether a text is held against a type of dates, times or durations and has white space around it, which does not
-    count there (XML Schema part 2, 4.3.6) but for libxml2."""
-    return value != value.strip(_WHITE_SPACE) and _builtin(of) in _TIMES
+def without_space(of: Any, value: str) -> str:
+    """A text without the white space around it that does not count (XML Schema part 2, 4.3.6: whiteSpace is collapse).
+    libxml2 stumbles over it in dates, times, durations and INF."""
+    simple = of if of.is_simple() else of.content
+    return value.strip(" \t\r\n") if getattr(simple, "white_space", None) == "collapse" else value
 
 
 def found_value(element: etree._Element, value: str, attribute: str | None, of: Any = None) -> str:

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import structlog
 
@@ -41,8 +42,10 @@ class Dispatcher:
         self._store, self._entries, self._clock = store, entries, clock
         self._held = ClaimsHeld(claim_seconds)
         self._stopping = threading.Event()
+        self._ended = threading.Event()  # nothing is under way any more
         self._worker = f"{socket.gethostname()}:{os.getpid()}"
-        self._threads: list[threading.Thread] = []
+        self._lanes: list[threading.Thread] = []
+        self._renewing: threading.Thread | None = None
 
     def start(self) -> None:
         """Errors: StoreUnavailable."""
@@ -53,10 +56,11 @@ class Dispatcher:
             for n in range(entry.parallel):
                 lane = Lane(entry, target, self._store, self._held, worker=self._worker, clock=self._clock,
                             pause=self._stopping.wait)  # fmt: skip
-                self._thread(f"delivery-{entry.name}-{n + 1}", lambda lane=lane: self._run(lane))  # type: ignore[misc]
-        self._thread("delivery-claims", self._renew)
+                self._lanes.append(_started(f"delivery-{entry.name}-{n + 1}", partial(self._run, lane)))
+        self._renewing = _started("delivery-claims", self._renew)
 
     def begin_nothing_more(self) -> None:
+        """The claims of what is under way are renewed all the same."""
         self._stopping.set()
         self._store.outbox.tell()
 
@@ -65,17 +69,15 @@ class Dispatcher:
         itself, and it is delivered once more."""
         self.begin_nothing_more()
         until = time.monotonic() + seconds
-        for thread in self._threads:
-            thread.join(max(0.0, until - time.monotonic()))
-        ended = not any(thread.is_alive() for thread in self._threads)
+        for lane in self._lanes:
+            lane.join(max(0.0, until - time.monotonic()))
+        ended = not any(lane.is_alive() for lane in self._lanes)
+        self._ended.set()
+        if self._renewing is not None:
+            self._renewing.join(max(0.0, until - time.monotonic()))
         for _, target in self._entries if ended else ():
             target.close()
         return ended
-
-    def _thread(self, name: str, run: Callable[[], None]) -> None:
-        thread = threading.Thread(target=run, name=name, daemon=True)
-        self._threads.append(thread)
-        thread.start()
 
     def _run(self, lane: Lane) -> None:
         outbox = self._store.outbox
@@ -95,8 +97,14 @@ class Dispatcher:
                 outbox.wait(heard, POLL_SECONDS)
 
     def _renew(self) -> None:
-        while not self._stopping.wait(self._held.seconds / 3):
+        while not self._ended.wait(self._held.seconds / 3):
             try:
                 self._held.renew(self._store.outbox)
             except StoreError as unavailable:
                 log.warning("claims not renewed", cause=str(unavailable))
+
+
+def _started(name: str, run: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=run, name=name, daemon=True)
+    thread.start()
+    return thread

@@ -24,9 +24,7 @@ _OTHER = "The inbox cannot be used just now"
 _UNREACHABLE = "The inbox's database cannot be reached"
 _NOT_LET_IN = "The inbox's database does not let this receiver in"
 _NOT_STORED = "; nothing was stored. Keep this push and send it again later."
-_IN_DOUBT = (
-    "; whether this push was stored is not known. Keep it and send it again later: one that was is not stored twice."
-)
+_IN_DOUBT = "; whether this push was stored is not known. Keep it and send it again later."
 
 _BY_SQLITE_CODE = {
     sqlite3.SQLITE_FULL: _FULL,

@@ -214,8 +214,11 @@ class GroupCommit:
                 self._write(gathered)
         except BaseException as cause:  # were nobody told, every request from now on would wait for ever
             self._after_failure()
-            left = [waiting for waiting in gathered or self._gather() if waiting.outcome is None]
-            _refuse(left, perhaps_stored(cause, "writer"))
+            if gathered:
+                left = [waiting for waiting in gathered if waiting.outcome is None]
+                _refuse(left, perhaps_stored(cause, "writer"))
+            else:
+                _refuse(self._gather(), not_stored(cause, "writer"))
             if not isinstance(cause, Exception):
                 raise
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 from functools import partial
@@ -19,6 +20,7 @@ log = structlog.get_logger()
 
 GRACE_SECONDS = 10  # a request younger than this is not held against the least rate
 STEP_BYTES = 8 * 1024  # read at a time where a request may end: what is behind the end is copied once more
+_BLANK_LINES = re.compile(rb"(?:\r\n)*")  # before a request: RFC 9112, 2.2
 STALL_SECONDS = 60  # for a client that reads nothing of its answers: a thread may wait for it
 LINGER_SECONDS = 5  # for the rest of a body that is not wanted
 TOO_SLOW = Answer(
@@ -40,11 +42,6 @@ class _WholeAnswerTask(WSGITask):  # type: ignore[misc]  # waitress has no types
     """Hands head and body of an answer to its channel in one piece: to send each by itself is a call of the kernel and
     a packet more. The answer is that of the application, or the one that was given without it."""
 
-    def start(self) -> None:
-        super().start()
-        if self.channel.server.shutdown.begun:
-            self.request.headers["CONNECTION"] = "close"  # or the next request would come in vain
-
     def execute(self) -> None:
         answer = self.request.answer
         if answer is None:
@@ -55,6 +52,12 @@ class _WholeAnswerTask(WSGITask):  # type: ignore[misc]  # waitress has no types
         self.response_headers.extend(answer.http_headers)
         self.content_length = len(answer.body)
         self.write(answer.body)
+
+    def build_response_header(self) -> bytes:
+        if self.channel.server.shutdown.begun and not self.channel.has_more:
+            self.request.headers["CONNECTION"] = "close"  # or the next request would come in vain
+        head: bytes = super().build_response_header()
+        return head
 
     def write(self, data: bytes) -> None:
         self.channel.held = []
@@ -72,10 +75,10 @@ class JudgingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no type
     task_class = _WholeAnswerTask
     request: JudgingParser | None
     close_when_flushed: bool
-    sent_continue: bool
     held: list[bytes] | None = None  # what is written is kept here until it is whole
     _came, _read_to = b"", 0  # of what came, up to where it was read
     _request_began = 0.0
+    _was_refused = False  # the last request: what comes may be its body
     _lingers_until = 0.0  # 0: not lingering
 
     def __init__(self, server: Any, sock: socket.socket, addr: Any, adj: Any, map: Any = None):
@@ -95,6 +98,10 @@ class JudgingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no type
             with self.requests_lock:
                 while self._is_to_be_read:
                     self._read_some()
+                    if self._read_to == len(self._came):
+                        self._came, self._read_to = b"", 0
+                    if self.request is not None:
+                        self._go_on_with(self.request)
         except OSError as cause:  # the body goes to a file, and the disk does not take it
             log.error("request not spooled", cause=str(cause), peer=self.addr[0])
             self._end_request(self.server.spool_failed())
@@ -109,23 +116,30 @@ class JudgingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no type
         return bool(self.will_close or self.close_when_flushed or self._lingers_until or not self.connected)
 
     def _read_some(self) -> None:
-        """As waitress' received(), which reads all that came at once and so has a queue of requests."""
         if self.request is None:
+            self._read_to = _BLANK_LINES.match(self._came, self._read_to).end()  # type: ignore[union-attr]
+            if self._read_to == len(self._came):
+                return
             self._request_began = time.monotonic()
             self.request = self.parser_class(self.adj)
-        request = self.request
-        until = self._read_to + max(STEP_BYTES, request.body_bytes_to_come)
-        self._read_to += request.received(self._came[self._read_to : until])
-        if self._read_to == len(self._came):
-            self._came, self._read_to = b"", 0
-        if request.expect_continue and request.headers_finished and not self.sent_continue:
+        until = self._read_to + max(STEP_BYTES, self.request.body_bytes_to_come)
+        self._read_to += self.request.received(self._came[self._read_to : until])
+
+    def _go_on_with(self, request: JudgingParser) -> None:
+        """As waitress' received() does, which reads all that came at once and so has a queue of requests."""
+        if request.expect_continue:
             self.send_continue()
         if request.completed:
-            self.sent_continue = False
             self.request = None
             if not request.empty:
+                self._was_refused = request.error is not None
                 self.requests.append(request)
                 self.server.add_task(self)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something came behind the request that is answered."""
+        return bool(self._came)
 
     def write_soon(self, data: Any) -> int:
         if self.held is None:
@@ -156,8 +170,9 @@ class JudgingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no type
     @property
     def idle(self) -> bool:
         """Whether nothing is under way here."""
-        return not (self.request or self.requests or self._came or self.total_outbufs_len or self.close_when_flushed
-                    or self._lingers_until)  # fmt: skip
+        under_way = self.request or self.requests or self.total_outbufs_len or self.close_when_flushed
+        unread = self._came or (self._lingers_until and self._was_refused)
+        return not (under_way or unread)
 
     def readable(self) -> bool:
         return bool(self._lingers_until or (not self._came and super().readable()))
@@ -204,4 +219,5 @@ class JudgingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no type
             self.request.refuse(answer)
             self.requests.append(self.request)
             self.request = None
+            self._was_refused = True
             self.server.add_task(self)

@@ -39,6 +39,7 @@ LEFT_SECONDS = 0.005  # that a new connection is left to a process that has fewe
 LOOK_SECONDS = 0.001  # between two looks at whether that one has taken it
 GATHERED = 16  # pushes that are stored together at most: beyond, one gets hardly cheaper
 UNDER_WAY = 64  # taken and not answered: where the store is slow, the next ones wait as they came, in less memory
+THREADS_SECONDS = 0.5  # at least, at the end, for threads that have nothing to do
 QUIET_SECONDS = 0.1  # at the end, before a connection without a request is let go: one may be on its way
 IDLE_SECONDS = 60  # a kept-alive connection without a request
 HEAD_BYTES = 64 * 1024
@@ -124,7 +125,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
             self._poll()
             self._let_go_of_idle(began)
             self.maintenance(time.time())
-        self.task_dispatcher.shutdown(cancel_pending=False, timeout=self.shutdown.seconds_left)
+        self.task_dispatcher.shutdown(cancel_pending=False, timeout=max(THREADS_SECONDS, self.shutdown.seconds_left))
         with self._ending:
             self._ended = True
         wasyncore.close_all(self._map)

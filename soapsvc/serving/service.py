@@ -46,7 +46,7 @@ ADMIN_THREADS = 4
 GARBAGE_OBJECTS = 20_000  # before the collector looks at the youngest: some ten pushes' worth
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 RESTART_SECONDS = (0.0, 0.5, 1.0, 2.0, 5.0)  # before a process that died at once is started again; the last one stays
-CLOSING_SECONDS = 5.0  # for a receiver process to close its store, before it is killed
+CLOSING_SECONDS = 5.0  # beyond the shutdown's, for receiver processes to close their stores before they are killed
 SETTLED_SECONDS = 30.0  # one that lived so long and died is started again without a pause
 
 
@@ -208,6 +208,8 @@ def _read_contract(settings: Settings) -> None:
 
 
 def _end_with_contract(settings: Settings) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):  # what is kept of them is the service's
+        signal.signal(number, signal.SIG_DFL)
     try:
         _read_contract(settings)
     except ContractError:
@@ -260,8 +262,9 @@ def _supervise(
         public.close()  # or senders would be kept waiting for nobody while the receivers finish
         for worker in workers:
             worker.stop()
+        until = time.monotonic() + rooms.shutdown.seconds_left + CLOSING_SECONDS
         for worker in workers:
-            worker.join(rooms.shutdown.seconds_left + CLOSING_SECONDS)
+            worker.join(max(0.0, until - time.monotonic()))
         helper.join()
     return 0
 

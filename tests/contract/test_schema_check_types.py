@@ -235,12 +235,14 @@ TIMES = """
 <xs:simpleType name="Late"><xs:restriction base="xs:date"><xs:minInclusive value="2012-01-01"/></xs:restriction>
   </xs:simpleType>
 <xs:complexType name="Stamped"><xs:simpleContent><xs:extension base="xs:dateTime"><xs:attribute name="until" type="xs:time"/>
+  <xs:attribute name="form" type="xs:NOTATION"/>
   </xs:extension></xs:simpleContent></xs:complexType>
 <xs:element name="Push"><xs:complexType><xs:sequence>
   <xs:element name="late" type="t:Late" minOccurs="0"/>
   <xs:element name="stamped" type="t:Stamped" minOccurs="0"/>
   <xs:element name="day" type="xs:gDay" fixed="---11" minOccurs="0"/>
   <xs:element name="lasts" type="xs:duration" minOccurs="0"/>
+  <xs:element name="rate" type="xs:double" minOccurs="0"/>
   <xs:element name="text" minOccurs="0"><xs:simpleType><xs:restriction base="xs:string"><xs:pattern value="[0-9-]*"/>
     </xs:restriction></xs:simpleType></xs:element>
 </xs:sequence></xs:complexType></xs:element>
@@ -260,10 +262,11 @@ def check_of_times(tmp_path_factory: pytest.TempPathFactory) -> SchemaCheck:
         '<stamped until=" 13:20:01 ">\n\t2012-11-04T13:20:01Z\n</stamped>',
         "<day> ---11 </day>",
         "<lasts> P1D </lasts>",
+        "<rate> INF </rate>",
         "<late> 2012-11-04 </late><lasts> P1D </lasts>",
     ],
 )
-def test_white_space_around_a_time_does_not_count(check_of_times: SchemaCheck, content: str) -> None:
+def test_white_space_around_what_is_no_text_does_not_count(check_of_times: SchemaCheck, content: str) -> None:
     assert told(check_of_times, content) == ()
 
 
@@ -278,7 +281,10 @@ def test_white_space_around_a_time_does_not_count(check_of_times: SchemaCheck, c
         ("<day> ---12 </day>", ["XSD-013"]),
         ("<text> 2012-11-04 </text>", ["XSD-012"]),
         ("<late> 2012-11-04 </late><lasts> 1 </lasts>", ["XSD-011"]),
+        ('<stamped form="t:png" xmlns:t="urn:t">2012-11-04T13:20:01Z </stamped>', ["XSD-024"]),
     ],
 )
-def test_white_space_around_a_time_hides_nothing(check_of_times: SchemaCheck, content: str, rules: list[str]) -> None:
+def test_white_space_around_what_is_no_text_hides_nothing(
+    check_of_times: SchemaCheck, content: str, rules: list[str]
+) -> None:
     assert [deviation.rule for deviation in told(check_of_times, content)] == rules

@@ -129,6 +129,28 @@ def test_a_worker_that_is_slow_keeps_its_claim_and_one_that_ends_waits_for_it(
     assert told.read_text().split() == [accepted.id]
 
 
+def test_a_worker_that_begins_nothing_more_keeps_the_claim_of_what_is_under_way(
+    open_inbox: OpenStore, tmp_path: Path
+) -> None:
+    """As one does whose receiver still waits for a sender."""
+    command, go, told = blocked(tmp_path)
+    entry = DeliverySettings(name="a", target=f"exec:{command}")
+    stores = [open_inbox(route=lambda _: ("a",)) for _ in range(2)]
+    ends, looks_on = (
+        Dispatcher(store, [(entry, open_target(entry.target, TargetOptions()))], claim_seconds=3) for store in stores
+    )
+    ends.start()
+    accepted = stores[0].accept(push(), STRICT)
+    until(lambda: bool(told.read_text()))
+    ends.begin_nothing_more()
+    looks_on.start()
+    time.sleep(5)
+    go.touch()
+    assert ends.stop(PATIENCE_SECONDS)
+    assert looks_on.stop(PATIENCE_SECONDS)
+    assert told.read_text().split() == [accepted.id]
+
+
 def test_a_push_that_takes_each_worker_with_it_is_a_dead_letter_in_the_end(open_inbox: OpenStore) -> None:
     watch = Watch()
     store = open_inbox(route=lambda _: ("a",), clock=watch)

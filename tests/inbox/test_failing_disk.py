@@ -8,7 +8,7 @@ import resource
 import shutil
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -222,6 +222,36 @@ def test_the_files_of_a_push_that_left_the_quarantine_in_doubt_stay(
     again = store.accept(sent, STRICT)
     assert (again.id, again.redelivery) == (push_id, True)
     assert_whole(store, again, sent)
+
+
+def test_what_nobody_began_to_write_is_told_to_be_stored_nowhere(
+    open_inbox: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_inbox()
+
+    @contextlib.contextmanager
+    def turn() -> Iterator[None]:
+        raise OSError("the lock cannot be had")
+        yield
+
+    with monkeypatch.context() as failing:
+        failing.setattr(store._writer, "_turn", turn)
+        with pytest.raises(StoreUnavailable, match="nothing was stored"):
+            store.accept(push(1), STRICT)
+    assert not store.accept(push(1), STRICT).redelivery
+
+
+def test_what_a_writer_that_fails_has_begun_is_in_doubt(open_inbox: OpenStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_inbox()
+
+    def write(_gathered: object) -> None:
+        raise RuntimeError
+
+    with monkeypatch.context() as failing:
+        failing.setattr(store._writer, "_write", write)
+        with pytest.raises(StoreUnavailable, match=IN_DOUBT):
+            store.accept(push(1), STRICT)
+    assert not store.accept(push(1), STRICT).redelivery
 
 
 def test_a_locked_database_is_told_and_passes(

@@ -38,8 +38,7 @@ def reading_nothing(url: str, request: bytes, *, clients: int) -> Iterator[list[
     with contextlib.ExitStack() as stack:
         connected = [stack.enter_context(socket.socket()) for _ in range(clients)]
         for client in connected:
-            for buffer in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-                client.setsockopt(socket.SOL_SOCKET, buffer, 4096)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             client.connect((parts.hostname, parts.port))
             client.settimeout(0.3)
             with contextlib.suppress(TimeoutError):
@@ -81,6 +80,16 @@ def test_each_of_many_is_answered_in_order_once_the_client_reads(server: Running
     assert [answer.acknowledged for answer, _ in answers] == [body != b"no XML" for body in bodies]
     assert {contract.body for _, contract in answers} == {get(f"{server.public_url}?wsdl").body}
     assert len(stored(server.admin_url)) == 200
+
+
+@pytest.mark.parametrize("pieces", [[b"\r\n\r\n"], [b"\r\n" * 10_000], [b"\r", b"\n\r", b"\n"], [b"\r\n\r"]])
+def test_blank_lines_before_a_request_do_not_count(server: RunningServer, pieces: list[bytes]) -> None:
+    with Connection(server.public_url) as connection:
+        for piece in pieces:
+            connection.send(piece)
+            time.sleep(0.05)
+        connection.send(b"\n" if pieces[-1].endswith(b"\r") else b"", ASKED, *pieces, b"\n", ASKED)
+        assert [connection.answer().status for _ in range(2)] == [200, 200]
 
 
 def test_what_stands_behind_a_request_that_ends_the_connection_is_not_taken(server: RunningServer) -> None:

@@ -7,12 +7,14 @@ import http.client
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.pushing import HttpAnswer, Service, envelope, listed, post, start_service
+from soapsvc.serving.service import CLOSING_SECONDS
+from tests.pushing import HttpAnswer, Service, envelope, listed, post, running_service, start_service
 from tests.serving.connection import Connection, eventually, head
 from tests.serving.test_shutdown import is_refused
 
@@ -113,6 +115,18 @@ def test_pushes_are_stored_once_and_a_signal_ends_every_process(service: Service
         assert service.process.wait(timeout=30) == 0
     assert eventually(lambda: not any(map(is_alive, started)))
     assert stored(service) == [*range(1, 101), 1000]
+
+
+def test_processes_that_hang_are_waited_for_together(tmp_path: Path) -> None:
+    with running_service(tmp_path, "--processes", "4", settings="shutdown_seconds = 1") as service:
+        hanging = workers(service.process.pid)
+        assert len(hanging) == 4
+        for pid in hanging:
+            os.kill(pid, signal.SIGSTOP)
+        began = time.monotonic()
+        service.process.send_signal(signal.SIGTERM)
+        assert service.process.wait(timeout=60) == 0
+        assert time.monotonic() - began < 3 * CLOSING_SECONDS
 
 
 def test_a_process_that_is_killed_is_replaced_and_pushes_go_on(service: Service) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -10,11 +11,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+from soapsvc.serving.channel import LINGER_SECONDS
 from soapsvc.serving.listener import Listener, address_of, listening_socket
 from soapsvc.settings import load_settings
 from soapsvc.shutdown import Shutdown
@@ -148,30 +151,103 @@ def test_senders_that_never_finish_hold_it_no_longer_than_shutdown_seconds(tmp_p
         with pytest.raises((NoAnswer, ConnectionResetError)):
             silent.answer()
         assert jobs(service) == []
+    assert "still running" not in (tmp_path / "log").read_text(), "no thread had anything to do"
 
 
-def test_what_keeps_a_thread_and_what_keeps_a_connection_have_the_same_shutdown_seconds() -> None:
-    settings = load_settings({}).model_copy(update={"shutdown_seconds": 4.0})
+@dataclass
+class Held:
+    """A listener in a thread of its own, with one connection whose request an application holds until it `goes_on`."""
+
+    connection: Connection
+    shutdown: Shutdown
+    serving: threading.Thread
+    goes_on: threading.Event
+    environ: dict[str, str] = field(default_factory=dict)
+
+
+@contextlib.contextmanager
+def held(shutdown_seconds: float) -> Iterator[Held]:
     asked, goes_on = threading.Event(), threading.Event()
+    environs: list[dict[str, str]] = []
 
-    def application(_environ: object, start_response: object) -> list[bytes]:
+    def application(environ: dict[str, str], start_response: object) -> list[bytes]:
         asked.set()
         goes_on.wait()
+        environs.append(environ)
         start_response("200 OK", [("Content-Length", "0")])  # type: ignore[operator]
         return []
 
-    bound = listening_socket("127.0.0.1:0", "listen")
-    shutdown = Shutdown(settings.shutdown_seconds)
-    serving = threading.Thread(target=Listener(application, bound, settings, shutdown, threads=1).run)
+    bound, shutdown = listening_socket("127.0.0.1:0", "listen"), Shutdown(shutdown_seconds)
+    serving = threading.Thread(target=Listener(application, bound, load_settings({}), shutdown, threads=2).run)
     serving.start()
     with Connection(f"http://{address_of(bound)}/") as connection:
-        connection.send(head(method="GET"))
+        connection.send(head(None, "Connection: keep-alive", method="GET"))
         assert asked.wait(20)
-        began = time.monotonic()
+        one = Held(connection, shutdown, serving, goes_on)
+        yield one
+        goes_on.set()
         shutdown.begin()
         serving.join()
+    one.environ.update(*environs)
+
+
+def test_what_keeps_a_thread_and_what_keeps_a_connection_have_the_same_shutdown_seconds() -> None:
+    with held(4.0) as one:
+        began = time.monotonic()
+        one.shutdown.begin()
+        one.serving.join()
         assert 3.5 < time.monotonic() - began < 7.5, "8 when it is waited for the connection and then for the thread"
-    goes_on.set()
+
+
+def test_an_answer_that_was_begun_before_says_that_the_connection_ends_and_the_request_stays_as_it_was() -> None:
+    with held(30) as one:
+        one.shutdown.begin()
+        one.goes_on.set()
+        answer = one.connection.answer()
+        assert (answer.status, answer.headers.get("connection")) == (200, "close")
+        assert one.connection.rest() == b""
+    assert one.environ["HTTP_CONNECTION"] == "keep-alive"
+
+
+def test_each_of_several_sent_one_behind_the_other_before_the_signal_is_answered(service: Service) -> None:
+    bodies = [envelope(mrn) for mrn in range(1, 6)]
+    service.process.send_signal(signal.SIGSTOP)
+    with Connection(service.url) as connection:
+        connection.send(*(head(len(body)) + body for body in bodies))
+        service.process.send_signal(signal.SIGTERM)
+        service.process.send_signal(signal.SIGCONT)
+        answers = [connection.answer() for _ in bodies]
+        assert all(answer.acknowledged for answer in answers)
+        assert [answer.headers.get("connection") for answer in answers] == [None, None, None, None, "close"]
+        assert service.process.wait(timeout=20) == 0
+    assert len(jobs(service)) == len(bodies)
+
+
+def test_who_has_the_answer_and_keeps_the_connection_does_not_hold_it(service: Service) -> None:
+    with half_sent(service) as connection:
+        service.process.send_signal(signal.SIGTERM)
+        assert eventually(lambda: is_refused(service.url))
+        connection.send(BODY[len(BODY) // 2 :])
+        assert connection.answer().acknowledged
+        began = time.monotonic()
+        assert service.process.wait(timeout=20) == 0
+        assert time.monotonic() - began < LINGER_SECONDS
+
+
+def test_the_process_that_looks_at_the_contract_is_not_the_service(tmp_path: Path) -> None:
+    """It begins as a copy of it."""
+    address = f"127.0.0.1:{free_port()}"
+    command = [sys.executable, "-m", "soapsvc", "serve", "--listen", address, "--admin", "127.0.0.1:0"]
+    command += ["--inbox", f"sqlite:///{tmp_path / 'inbox.db'}"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        assert eventually(lambda: bool(children.read_text()))
+        time.sleep(0.05)  # it has begun
+        os.kill(int(children.read_text().split()[0]), signal.SIGTERM)
+        assert process.stderr is not None
+        assert any("pushes at" in line for line in process.stderr)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
 
 
 @pytest.mark.parametrize("processes", ["1", "2"])
