@@ -77,7 +77,9 @@ class Judge:
             media_type = self._gate.media_type(head)
         except HttpRefused as refused:
             deviation = Deviation(refused.rule, refused.where, None, refused.found, refused.wanted)
-            return Judged(arrival, body.raw, self.verdict((deviation,), arrival.source_ip), head=refused)
+            return Judged(
+                arrival, body.raw, self.verdict((deviation,), arrival.source_ip), head=refused.with_traceback(None)
+            )
         plain = body.plain if media_type.codec in (None, "utf-8") else None
         read = None if plain is None else self._read_at_once(plain, arrival)
         if plain is not None and read is not None:

@@ -123,6 +123,8 @@ class Receiver:
 
         def answer(outcome: Accepted | Exception) -> Answer:
             self.noted.resume(began, judged_at, admitted.source_ip)
+            if isinstance(outcome, Exception):
+                return self._instead(outcome, admitted.head)
             return self._guarded(admitted.head, lambda: self._acknowledged(push, judged.verdict, outcome))
 
         return TakenAtOnce(prepare, answer)
@@ -139,17 +141,22 @@ class Receiver:
         """An answer, whatever happens."""
         try:
             return answer()
-        except HttpRefused as refused:
-            return self._refused(refused, head)
-        except StoreUnavailable as unavailable:
-            log.error("push not stored", cause=str(unavailable.__cause__ or unavailable), peer=head.peer)
-            return self._server_fault(str(unavailable), unavailable.retry_after_seconds)
-        except OSError as cause:  # the spool could not be written
-            log.error("push not stored", cause=str(cause), peer=head.peer)
-            return self._server_fault(STORE_BROKEN)
-        except Exception:
-            log.exception("push failed", peer=head.peer)
-            return self._server_fault(INTERNAL)
+        except Exception as error:
+            return self._instead(error, head)
+
+    def _instead(self, error: Exception, head: RequestHead) -> Answer:
+        """The answer where an error has left none."""
+        match error:
+            case HttpRefused():
+                return self._refused(error, head)
+            case StoreUnavailable():
+                log.error("push not stored", cause=str(error.__cause__ or error), peer=head.peer)
+                return self._server_fault(str(error), error.retry_after_seconds)
+            case OSError():  # the spool could not be written
+                log.error("push not stored", cause=str(error), peer=head.peer)
+                return self._server_fault(STORE_BROKEN)
+        log.error("push failed", peer=head.peer, exc_info=error)
+        return self._server_fault(INTERNAL)
 
     def _file(self, head: RequestHead) -> Answer:
         """The WSDL, or a schema beside it: a stub generator resolves their relative locations against ours."""
@@ -170,15 +177,12 @@ class Receiver:
             if push is None:
                 self._keep(judged.refused)
                 if judged.head is not None:
-                    raise judged.head
+                    return self._refused(judged.head, head)
                 root = "" if judged.push is None else judged.push.root
                 return fault_answer(judged.verdict, partial(self._details.entry, root))
             return _acknowledging(self._service.dispatch(push, judged.verdict))
 
-    def _acknowledged(self, push: Push, verdict: Verdict, outcome: Accepted | Exception) -> Answer:
-        """What follows from what the store has said of a push. Errors: that, where it is one."""
-        if isinstance(outcome, Exception):
-            raise outcome
+    def _acknowledged(self, push: Push, verdict: Verdict, outcome: Accepted) -> Answer:
         self._note_accepted(push, verdict, outcome)
         return _acknowledging(self._service.acknowledge(push, outcome))
 

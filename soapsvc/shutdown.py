@@ -66,19 +66,25 @@ class EndingSignals:
     def __init__(self, *numbers: signal.Signals):
         self._numbers = numbers
         self._read_end, self._write_end = os.pipe()
+        self._came = False
         for number in numbers:
             signal.signal(number, self._keep)
 
     def begin(self, shutdown: Shutdown) -> None:
-        """From now on, in a thread: a signal handler interrupts the main thread anywhere, so within any lock."""
+        """Now, if there was one, else when there is: in a thread, for a signal handler interrupts the main thread
+        anywhere, so within any lock."""
 
         def watch() -> None:
             os.read(self._read_end, 1)
             shutdown.begin()
 
-        threading.Thread(target=watch, name="signals", daemon=True).start()
+        if self._came:
+            shutdown.begin()
+        else:
+            threading.Thread(target=watch, name="signals", daemon=True).start()
 
     def _keep(self, _number: int, _frame: object) -> None:
         for number in self._numbers:
             signal.signal(number, signal.SIG_DFL)
+        self._came = True
         os.write(self._write_end, b"\0")

@@ -189,10 +189,14 @@ class GroupCommit:
             waiting.wake.acquire()
         if waiting.outcome is None:
             self._write_waiting()
-        assert waiting.outcome is not None, "it was the first that waited, so it was gathered"
-        if waiting.outcome.failed:
-            raise waiting.outcome.value
-        return waiting.outcome.value
+        outcome = waiting.outcome
+        assert outcome is not None, "it was the first that waited, so it was gathered"
+        try:
+            if outcome.failed:
+                raise outcome.value
+            return outcome.value
+        finally:  # else the error has this frame, which has the error: a cycle, with all that the frames above it hold
+            del outcome, waiting
 
     def close(self) -> None:
         """Finish what has been handed over, then let go of the connection."""

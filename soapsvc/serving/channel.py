@@ -183,6 +183,10 @@ class JudgingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no type
         elif not self.recv(self.adj.recv_bytes):  # dropped; nothing: the sender has read the answer and closed
             self.will_close = True
 
+    def handle_expt(self) -> None:
+        log.info("urgent data, which HTTP has not", peer=self.addr[0])
+        self.handle_close()  # else poll() tells of it again and again
+
     def handle_write(self) -> None:
         # A close with bytes unread makes the kernel send a reset, which can overtake the answer: so our side is closed
         # first, and what still comes is read and dropped for a while.

@@ -250,9 +250,11 @@ def _supervise(
     with _Rooms(settings) as rooms, rooms.worker():
         listener = rooms.admin_listener(admin)
         _hold_contract(settings, looking)
+        signals.begin(rooms.shutdown)
+        if rooms.shutdown.begun:
+            return 0  # nobody was told that it is ready
         connections = multiprocessing.get_context("forkserver").RawArray("i", settings.processes)
         workers = [_Worker(settings, public, number, connections) for number in range(settings.processes)]
-        signals.begin(rooms.shutdown)
         helper = threading.Thread(target=listener.run, name="admin-listener")
         helper.start()
         _say_ready(settings, rooms)

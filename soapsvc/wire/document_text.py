@@ -24,7 +24,8 @@ def copy_texts(utf8: Iterable[bytes], ordinals: Set[int], spool: Spool, limits: 
     parser.close()
     if target.failed is not None:
         raise target.failed
-    return target.texts
+    texts, target.texts = target.texts, {}  # the parser and its target stay until the garbage collector comes
+    return texts
 
 
 class _TextTarget:

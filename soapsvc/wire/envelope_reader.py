@@ -130,12 +130,15 @@ def read_envelope(
     Errors          OSError from the spool
     """
     reading = _Reading(limits, document_names, spool)
-    with raw.open() as stream:
-        pieces = iter(lambda: stream.read(PIECE_BYTES), b"")
-        first = next(pieces, b"")
-        encoding = decide_encoding(first, codec, Charsets(limits.extra_charsets))
-        reading.read(chain((first,) if first else (), pieces), encoding)
-    return reading.envelope(raw)
+    try:
+        with raw.open() as stream:
+            pieces = iter(lambda: stream.read(PIECE_BYTES), b"")
+            first = next(pieces, b"")
+            encoding = decide_encoding(first, codec, Charsets(limits.extra_charsets))
+            reading.read(chain((first,) if first else (), pieces), encoding)
+        return reading.envelope(raw)
+    finally:
+        reading.let_go()
 
 
 class _Reading:
@@ -159,6 +162,7 @@ class _Reading:
             wanted = f"bytes in {encoding.codec}, as the Content-Type, the byte order mark or the XML declaration says"
             self._stopped = ReadingStopped("XML-002", undecodable.found, wanted)
         except ReadingStopped as stopped:
+            stopped.__traceback__ = stopped.__context__ = None  # it stays here, and so would all that the frames hold
             self._stopped = stopped
         except etree.XMLSyntaxError as error:
             self._stopped = _syntax_error(error)
@@ -223,6 +227,10 @@ class _Reading:
             _read_document(envelope, each, each.content or texts[each.ordinal]) for each in self._target.documents
         )
         return envelope
+
+    def let_go(self) -> None:
+        """Hold no more than is needed to look up lines."""
+        self._target.let_go()
 
     def _again(self, stream: Stream) -> Iterator[bytes]:
         """The UTF-8 that the parser was fed, and no byte more."""

@@ -135,6 +135,12 @@ class EnvelopeTarget:
         self.heard_something = False
         self.stopped: BaseException | None = None
 
+    def let_go(self) -> None:
+        """Hold nothing of the message any more. An lxml parser and its target are a cycle: both stay until the garbage
+        collector comes, which is rare."""
+        self._builder = self._document = self.stopped = None
+        self.documents = []
+
     def tree(self) -> etree._Element:
         """The tree, once the parser has seen the end of the envelope."""
         root: etree._Element = self._builder.close()

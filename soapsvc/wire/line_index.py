@@ -65,5 +65,7 @@ def index_lines(utf8: Iterable[bytes]) -> LineIndex:
             parser.Parse(piece, False)
     except (_ReadEnough, UndecodableBody, expat.ExpatError):
         pass  # the first reader has said what is wrong there; the lines before it are what is asked for
+    finally:  # a parser that its handlers hold would keep the message until the garbage collector comes, which is rare
+        parser.StartElementHandler = parser.ProcessingInstructionHandler = parser.StartDoctypeDeclHandler = None
     index.end_line = parser.CurrentLineNumber
     return index

@@ -34,6 +34,9 @@ class Connection:
     def send(self, *pieces: bytes) -> None:
         self._socket.sendall(b"".join(pieces))
 
+    def send_urgently(self, byte: bytes) -> None:
+        self._socket.send(byte, socket.MSG_OOB)
+
     def status(self) -> int:
         """The status of the next answer whose head is read here and whose body is not: 100 Continue."""
         return int(self._until(b"\r\n\r\n").split(b" ", 2)[1])

@@ -14,7 +14,7 @@ import pytest
 
 from soapsvc.serving import RunningServer
 from tests.conftest import PRIVILEGE
-from tests.pushing import envelope, post
+from tests.pushing import envelope, post, running_service
 from tests.serving.connection import Connection, head, running_server, stored
 
 REQUEST_SECONDS = 1.5
@@ -133,6 +133,18 @@ def impatient(server: RunningServer, mrn: int, *, reset: bool) -> None:
         connection.send(head(len(envelope(mrn))), envelope(mrn))
         if reset:
             connection.reset()
+
+
+@pytest.mark.parametrize("begun", [b"", b"POST /push HTTP/1.1\r\n", head(100_000) + b"<a"])
+def test_urgent_data_ends_its_connection_and_is_told_once(tmp_path: Path, begun: bytes) -> None:
+    with running_service(tmp_path) as service:
+        with contextlib.suppress(ConnectionResetError), Connection(service.url) as connection:
+            connection.send(begun)
+            connection.send_urgently(b"!")
+            assert connection.rest() == b""
+        assert post(service.url, envelope(1)).acknowledged
+    assert (tmp_path / "log").read_text().count("urgent data") == 1
+    assert "priority event" not in (tmp_path / "log").read_text()
 
 
 @pytest.mark.parametrize("reset", [False, True], ids=["closes", "resets"])
