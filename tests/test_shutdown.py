@@ -33,6 +33,15 @@ def test_each_action_is_called_once_those_that_come_later_at_once() -> None:
     assert 0 < shutdown.seconds_left < 60
 
 
+def test_an_action_that_fails_keeps_nobody_from_being_told() -> None:
+    told: list[str] = []
+    shutdown = Shutdown(60)
+    shutdown.then(lambda: told.remove("what is not there"))
+    shutdown.then(lambda: told.append("told"))
+    shutdown.begin()
+    assert told == ["told"]
+
+
 def test_the_seconds_are_never_less_than_none() -> None:
     shutdown = Shutdown(0)
     shutdown.begin()

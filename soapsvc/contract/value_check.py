@@ -124,7 +124,13 @@ def without_space(of: Any, value: str) -> str:
     """A text without the white space around it that does not count (XML Schema part 2, 4.3.6: whiteSpace is collapse).
     libxml2 stumbles over it in dates, times, durations and INF."""
     simple = of if of.is_simple() else of.content
-    return value.strip(" \t\r\n") if getattr(simple, "white_space", None) == "collapse" else value
+    collapses = getattr(simple, "white_space", None) == "collapse" and not _is_union(simple)
+    return value.strip(" \t\r\n") if collapses else value
+
+
+def _is_union(simple: Any) -> bool:
+    """Of it each member says what white space counts."""
+    return simple is not None and (simple.is_union() or _is_union(getattr(simple, "base_type", None)))
 
 
 def found_value(element: etree._Element, value: str, attribute: str | None, of: Any = None) -> str:

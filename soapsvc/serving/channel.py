@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import time
@@ -138,8 +139,12 @@ class JudgingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no type
 
     @property
     def has_more(self) -> bool:
-        """Whether something came behind the request that is answered."""
-        return bool(self._came)
+        """Whether something came behind the request that is answered, but for blank lines."""
+        behind = self._came[self._read_to :]
+        if not behind:
+            with contextlib.suppress(OSError):  # nothing is there, or the other end has gone
+                behind = self.socket.recv(STEP_BYTES, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        return bool(behind.lstrip(b"\r\n"))
 
     def write_soon(self, data: Any) -> int:
         if self.held is None:
@@ -171,7 +176,7 @@ class JudgingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no type
     def idle(self) -> bool:
         """Whether nothing is under way here."""
         under_way = self.request or self.requests or self.total_outbufs_len or self.close_when_flushed
-        unread = self._came or (self._lingers_until and self._was_refused)
+        unread = self._was_refused if self._lingers_until else self._came
         return not (under_way or unread)
 
     def readable(self) -> bool:
@@ -185,7 +190,10 @@ class JudgingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no type
 
     def handle_expt(self) -> None:
         log.info("urgent data, which HTTP has not", peer=self.addr[0])
-        self.handle_close()  # else poll() tells of it again and again
+        try:
+            self.socket.recv(1, socket.MSG_OOB)  # else poll() tells of it again and again
+        except OSError:
+            self.handle_close()
 
     def handle_write(self) -> None:
         # A close with bytes unread makes the kernel send a reset, which can overtake the answer: so our side is closed

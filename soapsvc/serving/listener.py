@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import threading
 import time
@@ -41,6 +42,7 @@ GATHERED = 16  # pushes that are stored together at most: beyond, one gets hardl
 UNDER_WAY = 64  # taken and not answered: where the store is slow, the next ones wait as they came, in less memory
 THREADS_SECONDS = 0.5  # at least, at the end, for threads that have nothing to do
 QUIET_SECONDS = 0.1  # at the end, before a connection without a request is let go: one may be on its way
+CLEAN_UP_SECONDS = 1.0  # between two looks at who takes too long
 IDLE_SECONDS = 60  # a kept-alive connection without a request
 HEAD_BYTES = 64 * 1024
 DISK_FULL = Answer(503, (("Content-Type", "text/plain; charset=utf-8"),), b"The disk is full; try again later.\n")
@@ -83,6 +85,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         self._told_of_stored = self._ended = False
         self._ending = threading.Lock()
         self._thread: int | None = None  # whose loop this is
+        self._cleans_up_at = 0.0
         self.before_body, self.told, self.spool_failed = before_body, told, spool_failed
         self.request_seconds = settings.request_seconds
         self.min_bytes_per_second = settings.min_bytes_per_second
@@ -99,7 +102,6 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
             + (settings.max_envelope_bytes if before_body else FORM_BYTES),  # it is to be smaller
             max_request_header_size=HEAD_BYTES,
             channel_timeout=IDLE_SECONDS,
-            cleanup_interval=1,
             ident="soapsvc",
             clear_untrusted_proxy_headers=False,  # X-Forwarded-For is judged by the gate, against trusted_proxies
             expose_tracebacks=False,
@@ -112,6 +114,9 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
             bind_socket=False,
             sockinfo=(listening.family, listening.type, listening.proto, listening.getsockname()),
         )
+        # Waitress would clean up while it gathers what is polled: the number of a connection that is closed there may
+        # be that of a new one when poll() complains of it.
+        self.next_channel_cleanup = math.inf
 
     def run(self) -> None:
         """Serve until the shutdown begins, then finish what is under way, for as long as that gives."""
@@ -124,7 +129,6 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         while (self.active_channels or self._has_taken) and self.shutdown.seconds_left:
             self._poll()
             self._let_go_of_idle(began)
-            self.maintenance(time.time())
         self.task_dispatcher.shutdown(cancel_pending=False, timeout=max(THREADS_SECONDS, self.shutdown.seconds_left))
         with self._ending:
             self._ended = True
@@ -188,6 +192,10 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
                 channel.will_close = True
 
     def _poll(self) -> None:
+        now = time.time()
+        if now >= self._cleans_up_at:
+            self._cleans_up_at = now + CLEAN_UP_SECONDS
+            self.maintenance(now)
         self._tell()
         at_work = self._taken or (self._complete and self._under_way < UNDER_WAY)
         waits = 0.0 if at_work else LOOK_SECONDS if self._leaves else QUIET_SECONDS if self.shutdown.begun else 0.5

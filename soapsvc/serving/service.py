@@ -251,8 +251,9 @@ def _supervise(
         listener = rooms.admin_listener(admin)
         _hold_contract(settings, looking)
         signals.begin(rooms.shutdown)
-        if rooms.shutdown.begun:
-            return 0  # nobody was told that it is ready
+        if rooms.shutdown.begun:  # while this started: who has connected is answered from here
+            rooms.public_listener(public).run()
+            return 0
         connections = multiprocessing.get_context("forkserver").RawArray("i", settings.processes)
         workers = [_Worker(settings, public, number, connections) for number in range(settings.processes)]
         helper = threading.Thread(target=listener.run, name="admin-listener")

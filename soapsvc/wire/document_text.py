@@ -19,13 +19,18 @@ def copy_texts(utf8: Iterable[bytes], ordinals: Set[int], spool: Spool, limits: 
     parser = push_parser(target, limits)
     for piece in utf8:
         parser.feed(piece)
-        if target.failed is not None:  # lxml may have put an error of its own on top
-            raise target.failed
-    parser.close()
-    if target.failed is not None:
-        raise target.failed
-    texts, target.texts = target.texts, {}  # the parser and its target stay until the garbage collector comes
-    return texts
+        if target.failed is not None:  # lxml may put an error of its own on top
+            break
+    else:
+        parser.close()
+    # the parser and its target stay until the garbage collector comes, and all that they hold
+    texts, failed, target.texts, target.failed = target.texts, target.failed, {}, None
+    if failed is None:
+        return texts
+    try:
+        raise failed
+    finally:
+        del failed
 
 
 class _TextTarget:

@@ -232,6 +232,7 @@ def test_the_schema_is_whole_also_when_other_threads_parse_while_it_is_compiled(
 
 
 TIMES = """
+<xs:simpleType name="Four"><xs:restriction base="xs:string"><xs:length value="4"/></xs:restriction></xs:simpleType>
 <xs:simpleType name="Late"><xs:restriction base="xs:date"><xs:minInclusive value="2012-01-01"/></xs:restriction>
   </xs:simpleType>
 <xs:complexType name="Stamped"><xs:simpleContent><xs:extension base="xs:dateTime"><xs:attribute name="until" type="xs:time"/>
@@ -243,6 +244,7 @@ TIMES = """
   <xs:element name="day" type="xs:gDay" fixed="---11" minOccurs="0"/>
   <xs:element name="lasts" type="xs:duration" minOccurs="0"/>
   <xs:element name="rate" type="xs:double" minOccurs="0"/>
+  <xs:element name="either" minOccurs="0"><xs:simpleType><xs:union memberTypes="xs:date t:Four"/></xs:simpleType></xs:element>
   <xs:element name="text" minOccurs="0"><xs:simpleType><xs:restriction base="xs:string"><xs:pattern value="[0-9-]*"/>
     </xs:restriction></xs:simpleType></xs:element>
 </xs:sequence></xs:complexType></xs:element>
@@ -263,6 +265,7 @@ def check_of_times(tmp_path_factory: pytest.TempPathFactory) -> SchemaCheck:
         "<day> ---11 </day>",
         "<lasts> P1D </lasts>",
         "<rate> INF </rate>",
+        "<late> 2012-11-04 </late><either> ab </either>",
         "<late> 2012-11-04 </late><lasts> P1D </lasts>",
     ],
 )
@@ -288,3 +291,11 @@ def test_white_space_around_what_is_no_text_hides_nothing(
     check_of_times: SchemaCheck, content: str, rules: list[str]
 ) -> None:
     assert [deviation.rule for deviation in told(check_of_times, content)] == rules
+
+
+def test_a_message_that_was_looked_at_without_its_white_space_has_it_again(check_of_times: SchemaCheck) -> None:
+    sent = '<stamped until=" 13:20:01 "> 2012-11-04T13:20:01Z </stamped><lasts> 1 </lasts>'
+    envelope = envelope_of(body(f'<Push xmlns="urn:t" {XSI}>{sent}</Push>'))
+    before = etree.tostring(envelope.root)
+    assert check_of_times.check(envelope)
+    assert etree.tostring(envelope.root) == before

@@ -23,6 +23,9 @@ MESSAGES: dict[str, Callable[[int], bytes]] = {
     "text": lambda mrn: envelope(mrn, LINES),
     "no text, though it says so": lambda mrn: envelope(mrn, NO_TEXT),
     "no base64": lambda mrn: envelope(mrn, NO_TEXT).replace(b'format="base64">', b'format="base64">!'),
+    "no base64, held in memory": lambda mrn: envelope(mrn, NO_TEXT[:75_000]).replace(
+        b'format="base64">', b'format="base64">!'
+    ),
     "cut": lambda mrn: envelope(mrn, NO_TEXT)[:-40],
     "no XML": lambda _: NO_TEXT,
     "a DTD": lambda mrn: envelope(mrn, NO_TEXT).replace(b"<soapenv:Env", b"<!DOCTYPE a><soapenv:Env", 1),

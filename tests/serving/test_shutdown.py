@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from soapsvc.serving.channel import LINGER_SECONDS
-from soapsvc.serving.listener import Listener, address_of, listening_socket
+from soapsvc.serving.listener import QUIET_SECONDS, Listener, address_of, listening_socket
 from soapsvc.settings import load_settings
 from soapsvc.shutdown import Shutdown
 from tests.pushing import Service, envelope, free_port, listed, running_service
@@ -188,7 +188,8 @@ def held(shutdown_seconds: float) -> Iterator[Held]:
         goes_on.set()
         shutdown.begin()
         serving.join()
-    one.environ.update(*environs)
+    for environ in environs:
+        one.environ.update(environ)
 
 
 def test_what_keeps_a_thread_and_what_keeps_a_connection_have_the_same_shutdown_seconds() -> None:
@@ -207,6 +208,29 @@ def test_an_answer_that_was_begun_before_says_that_the_connection_ends_and_the_r
         assert (answer.status, answer.headers.get("connection")) == (200, "close")
         assert one.connection.rest() == b""
     assert one.environ["HTTP_CONNECTION"] == "keep-alive"
+
+
+@pytest.mark.parametrize("behind", [b"", b"\r\n"])
+def test_what_is_sent_while_another_is_worked_on_is_answered(behind: bytes) -> None:
+    with held(30) as one:
+        one.connection.send(head(method="GET"), behind)
+        one.shutdown.begin()
+        one.goes_on.set()
+        answers = [one.connection.answer() for _ in range(2)]
+        assert [answer.headers.get("connection") for answer in answers] == [None, "close"]
+        assert one.connection.rest() == b""
+
+
+def test_a_blank_line_behind_the_last_request_is_none(service: Service) -> None:
+    with half_sent(service) as connection:
+        service.process.send_signal(signal.SIGTERM)
+        assert eventually(lambda: is_refused(service.url))
+        connection.send(BODY[len(BODY) // 2 :], b"\r\n")
+        answer = connection.answer()
+        assert (answer.acknowledged, answer.headers.get("connection")) == (True, "close")
+        began = time.monotonic()
+        assert service.process.wait(timeout=20) == 0
+        assert time.monotonic() - began < LINGER_SECONDS
 
 
 def test_each_of_several_sent_one_behind_the_other_before_the_signal_is_answered(service: Service) -> None:
@@ -257,7 +281,10 @@ def test_a_signal_while_it_still_starts_ends_it_in_good_order(tmp_path: Path, pr
     command += ["--processes", processes, "--inbox", f"sqlite:///{tmp_path / 'inbox.db'}"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert eventually(lambda: not is_refused(f"http://{address}/"))
-        process.send_signal(signal.SIGTERM)
+        with Connection(f"http://{address}/") as connection:
+            connection.send(head(len(BODY)), BODY)
+            process.send_signal(signal.SIGTERM)
+            assert connection.answer().acknowledged
         _, said = process.communicate(timeout=30)
     assert (process.returncode, "Traceback" in said) == (0, False), said
 
@@ -276,6 +303,7 @@ def test_a_refusal_that_is_under_way_is_read(service: Service) -> None:
         assert not connection.says_nothing(10)
         service.process.send_signal(signal.SIGTERM)
         assert eventually(lambda: is_refused(service.url))
+        time.sleep(5 * QUIET_SECONDS)
         connection.send(bytes(1_000_000))
         connection.finish_sending()
         assert connection.answer().status == 404

@@ -13,12 +13,20 @@ from pathlib import Path
 import pytest
 
 from soapsvc.serving import RunningServer
+from soapsvc.serving.listener import IDLE_SECONDS, Listener, address_of, listening_socket
+from soapsvc.settings import load_settings
+from soapsvc.shutdown import Shutdown
 from tests.conftest import PRIVILEGE
 from tests.pushing import envelope, post, running_service
 from tests.serving.connection import Connection, head, running_server, stored
 
 REQUEST_SECONDS = 1.5
 _serials = count(1)
+
+
+def says_well(_environ: object, start_response: object) -> list[bytes]:
+    start_response("200 OK", [("Content-Length", "0")])  # type: ignore[operator]
+    return []
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +127,26 @@ def test_more_idle_connections_than_there_are_places_keep_no_sender_out(tmp_path
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+def test_who_connects_when_an_idle_connection_is_let_go_is_answered() -> None:
+    """The kernel gives the new one the number of the old one."""
+    bound = listening_socket("127.0.0.1:0", "listen")
+    listener = Listener(says_well, bound, load_settings({}), Shutdown(5), threads=1)
+    url = f"http://{address_of(bound)}/"
+    with Connection(url) as _:
+        listener._poll()
+        (idle,) = listener.active_channels.values()
+        with Connection(url) as connection:
+            connection.send(head(method="GET"))
+            idle.last_activity -= 2 * IDLE_SECONDS
+            time.sleep(1.1)  # it is looked at each second
+            patience = time.monotonic() + 20
+            while connection.says_nothing(0.05) and time.monotonic() < patience:
+                listener._poll()
+            assert connection.answer().status == 200
+    listener.shutdown.begin()
+    listener.run()
+
+
 def test_who_reads_no_answers_keeps_nobody_waiting_for_long(tmp_path: Path) -> None:
     wsdl = head(method="GET", target="/push?wsdl")
     with running_server(tmp_path, request_seconds=1, threads=1) as server, contextlib.ExitStack() as stack:
@@ -135,14 +163,16 @@ def impatient(server: RunningServer, mrn: int, *, reset: bool) -> None:
             connection.reset()
 
 
-@pytest.mark.parametrize("begun", [b"", b"POST /push HTTP/1.1\r\n", head(100_000) + b"<a"])
-def test_urgent_data_ends_its_connection_and_is_told_once(tmp_path: Path, begun: bytes) -> None:
-    with running_service(tmp_path) as service:
-        with contextlib.suppress(ConnectionResetError), Connection(service.url) as connection:
-            connection.send(begun)
-            connection.send_urgently(b"!")
-            assert connection.rest() == b""
-        assert post(service.url, envelope(1)).acknowledged
+@pytest.mark.parametrize("sent", ["nothing", "a line", "half"])
+def test_urgent_data_is_passed_over_and_told_once(tmp_path: Path, sent: str) -> None:
+    body = envelope(1)
+    begun = {"nothing": b"", "a line": b"POST /push HTTP/1.1\r\n", "half": head(len(body)) + body[:200]}[sent]
+    with running_service(tmp_path) as service, Connection(service.url) as connection:
+        connection.send(begun)
+        connection.send_urgently(b"!")
+        time.sleep(0.5)
+        connection.send((head(len(body)) + body)[len(begun) :])
+        assert connection.answer().acknowledged
     assert (tmp_path / "log").read_text().count("urgent data") == 1
     assert "priority event" not in (tmp_path / "log").read_text()
 
