@@ -107,16 +107,21 @@ def test_receivers_in_several_processes_have_their_deliveries_made(tmp_path: Pat
     assert len(list(there.glob("*/*/*.csv"))) == 4
 
 
+def two_workers(open_inbox: OpenStore, command: Path) -> tuple[list[SqlStore], list[Dispatcher]]:
+    """Which deliver what the same inbox has to that command, and claim it for 3 seconds; neither has begun."""
+    entry = DeliverySettings(name="a", target=f"exec:{command}")
+    stores = [open_inbox(route=lambda _: ("a",)) for _ in range(2)]
+    return stores, [
+        Dispatcher(store, [(entry, open_target(entry.target, TargetOptions()))], claim_seconds=3) for store in stores
+    ]
+
+
 def test_a_worker_that_is_slow_keeps_its_claim_and_one_that_ends_waits_for_it(
     open_inbox: OpenStore, tmp_path: Path
 ) -> None:
     """The attempt takes longer than a claim; a second worker looks on."""
     command, go, told = blocked(tmp_path)
-    entry = DeliverySettings(name="a", target=f"exec:{command}")
-    stores = [open_inbox(route=lambda _: ("a",)) for _ in range(2)]
-    workers = [
-        Dispatcher(store, [(entry, open_target(entry.target, TargetOptions()))], claim_seconds=3) for store in stores
-    ]
+    stores, workers = two_workers(open_inbox, command)
     for worker in workers:
         worker.start()
     accepted = stores[0].accept(push(), STRICT)
@@ -134,11 +139,7 @@ def test_a_worker_that_begins_nothing_more_keeps_the_claim_of_what_is_under_way(
 ) -> None:
     """As one does whose receiver still waits for a sender."""
     command, go, told = blocked(tmp_path)
-    entry = DeliverySettings(name="a", target=f"exec:{command}")
-    stores = [open_inbox(route=lambda _: ("a",)) for _ in range(2)]
-    ends, looks_on = (
-        Dispatcher(store, [(entry, open_target(entry.target, TargetOptions()))], claim_seconds=3) for store in stores
-    )
+    stores, (ends, looks_on) = two_workers(open_inbox, command)
     ends.start()
     accepted = stores[0].accept(push(), STRICT)
     until(lambda: bool(told.read_text()))
