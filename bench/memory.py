@@ -13,12 +13,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from rich.console import Console
 
 from bench.load import run_load
 from bench.messages import write_message
-from bench.processes import PeakMemory, rss_bytes, tree
+from bench.processes import PeakMemory, rss_bytes, shared_once_bytes, tree
 from bench.report import show, table
 from bench.servers import SERVERS, LeftOut, Server, names_of, running
 
@@ -30,7 +31,8 @@ BARELY = 0.01  # seconds of load: each connection sends once
 
 @dataclass(frozen=True)
 class Use:
-    """What pushes at the same time took. MiB; the peak is over idle."""
+    """What pushes at the same time took. MiB; at rest pages that processes share count once; the peak is over that of
+    resident memory."""
 
     ready_seconds: float
     idle_mib: float
@@ -44,10 +46,11 @@ def measure_use(server: Server, message: Path, at_once: int, *, scratch: Path | 
     """Start the server, let it settle, push the message so many times at once. Errors: LeftOut."""
     with running(server, scratch=scratch) as peer:
         time.sleep(SETTLE_SECONDS)
-        idle = rss_bytes(tree(peer.pids))
+        pids = tree(peer.pids)
+        idle, resident = shared_once_bytes(pids), rss_bytes(pids)
         with PeakMemory(peer.pids) as memory:
             (load,) = run_load(peer.url, [(message, at_once)], seconds=BARELY)
-        over = memory.peak_bytes - idle
+        over = memory.peak_bytes - resident
         return Use(peer.ready_seconds, idle / 2**20, over / 2**20, load.seconds, load.errors, load.first_error)
 
 
@@ -81,7 +84,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 continue
             figures = [f"{figure:,.0f}" for use in uses for figure in (use.over_idle_mib,)]
             took = [f"{use.seconds:.1f}" for use in uses]
-            lines.append([SERVERS[name].label, f"{uses[0].ready_seconds:.1f}", f"{uses[0].idle_mib:,.0f}",
+            ready, idle = (
+                median(one) for one in zip(*((use.ready_seconds, use.idle_mib) for use in uses), strict=True)
+            )
+            lines.append([SERVERS[name].label, f"{ready:.1f}", f"{idle:,.0f}",
                           figures[0], took[0], figures[1], took[1]])  # fmt: skip
     header = ["receiver", "ready after s", "idle MiB", f"one {given.size}: MiB over idle", "in s",
               "eight at once: MiB over idle", "in s"]  # fmt: skip

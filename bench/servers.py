@@ -42,11 +42,15 @@ class LeftOut(Exception):  # it is no error of the measurement
 
 @dataclass
 class Running:
-    """A peer that answers. `processes` are those that were started; their children belong to it too."""
+    """A peer that answers. `processes` are those that were started; their children belong to it too.
+
+    ready_seconds  from the start of the last of them to the first acknowledgement
+    """
 
     url: str
     folder: Path
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    started_at: float = 0.0
     ready_seconds: float = 0.0
 
     @property
@@ -62,6 +66,7 @@ class Running:
         user: str | None = None,
     ) -> subprocess.Popen[bytes]:
         """Start one program of the peer; what it prints goes to the peer's log."""
+        self.started_at = time.monotonic()
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(
                 [str(word) for word in words],
@@ -107,10 +112,9 @@ def running(server: Server, *, scratch: Path | None = None) -> Iterator[Running]
     port = free_port()
     peer = Running(f"http://127.0.0.1:{port}/push", folder)
     try:
-        began = time.monotonic()
         server.begin(peer, port)
         _wait_for_acknowledgement(peer)
-        peer.ready_seconds = time.monotonic() - began
+        peer.ready_seconds = time.monotonic() - peer.started_at
         yield peer
     finally:
         for process in reversed(peer.processes):

@@ -20,10 +20,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 
 class SoapsvcError(Exception):
     """Something that soapsvc can explain in a sentence; str() is that sentence."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """One process tells another: as it is, for a class may be made of other things than its sentence."""
+        return _as_it_was, (type(self), self.args, self.__dict__)
+
+
+def _as_it_was(kind: type[SoapsvcError], args: tuple[Any, ...], said: dict[str, Any]) -> SoapsvcError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(said)
+    return error
 
 
 class HttpRefused(SoapsvcError):

@@ -61,12 +61,15 @@ class Shutdown:
 
 class EndingSignals:
     """The first of these signals is kept until there is a Shutdown that it begins, a second one ends the process.
-    To be made in the main thread."""
+    To be made in the main thread.
+
+    came  whether there was one; where there is no Shutdown, select() and its like tell when
+    """
 
     def __init__(self, *numbers: signal.Signals):
         self._numbers = numbers
         self._read_end, self._write_end = os.pipe()
-        self._came = False
+        self.came = False
         for number in numbers:
             signal.signal(number, self._keep)
 
@@ -78,13 +81,17 @@ class EndingSignals:
             os.read(self._read_end, 1)
             shutdown.begin()
 
-        if self._came:
+        if self.came:
             shutdown.begin()
         else:
             threading.Thread(target=watch, name="signals", daemon=True).start()
 
+    def fileno(self) -> int:
+        """Readable when a signal has come, unless a Shutdown is begun by it."""
+        return self._read_end
+
     def _keep(self, _number: int, _frame: object) -> None:
         for number in self._numbers:
             signal.signal(number, signal.SIG_DFL)
-        self._came = True
+        self.came = True
         os.write(self._write_end, b"\0")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from soapsvc.inbox.store import InboxStore
     from soapsvc.sender.push_client import PushClient
-    from soapsvc.serving import RunningServer
+    from soapsvc.serving.service import RunningServer
     from soapsvc.settings import Settings
 
 _PORTS = (8080, 8081)
@@ -57,7 +57,7 @@ def demo(once: bool) -> int:
     nothing behind: the store lies in a temporary directory.
     """
     from soapsvc.logs import silence_logs
-    from soapsvc.serving import RunningServer
+    from soapsvc.serving.service import RunningServer
 
     silence_logs()
     with tempfile.TemporaryDirectory(prefix="soapsvc-demo-") as folder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ def serve(config: Path | None, **flags: Any) -> int:
 
     Each flag is also a setting: SOAPSVC_LISTEN in the environment, listen in soapsvc.toml.
     """
+    gc.disable()  # a fifth of the start: what is read now stays, and the service has it left alone
     from soapsvc.settings import load_settings
 
     settings = load_settings(flags, config)

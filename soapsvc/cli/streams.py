@@ -81,4 +81,4 @@ def _put_in_place(number: int, mode: int) -> None:
     if nowhere != number:
         os.dup2(nowhere, number)
         os.close(nowhere)
-    os.set_inheritable(number, True)  # as the three are: receivers of several processes log there too
+    os.set_inheritable(number, True)  # as the three are: programs that are started from here log there too

@@ -8,6 +8,6 @@ if "rich" not in sys.modules:
 
     del sys.modules["rich"]
 
-from soapsvc.serving.service import RunningServer, serve
+from soapsvc.serving.start import serve
 
-__all__ = ["RunningServer", "serve"]
+__all__ = ["serve"]

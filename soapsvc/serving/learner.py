@@ -16,12 +16,12 @@ import structlog
 
 from soapsvc.clock import Clock, utc_now
 from soapsvc.inbox.store import InboxStore
-from soapsvc.serving.learning_process import MOST_PUSHES
 from soapsvc.settings import Settings
 from soapsvc.web.learned_record import Learning, LearningState
 
 log = structlog.get_logger()
 
+MOST_PUSHES = 1000  # two seconds a pass
 WALL_SECONDS = 90.0  # the process has 60 of a processor, and gives way to everybody else
 MAX_LINE_BYTES = 32 * 1024 * 1024
 _CUT_SHORT = "There was no time for the whole proposal: `soapsvc contract learn --out FILE` takes what it needs."

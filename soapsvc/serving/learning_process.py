@@ -27,11 +27,11 @@ from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.errors import SoapsvcError
 from soapsvc.inbox.sql_store import open_store
 from soapsvc.learning import learned_object, raw_pushes
+from soapsvc.serving.learner import MOST_PUSHES
 from soapsvc.settings import Settings
 from soapsvc.shipped import WSDL_FILE
 
-MOST_PUSHES = 1000  # two seconds a pass
-MOST_BYTES = 256 * 1024 * 1024  # of those; two more seconds
+MOST_BYTES = 256 * 1024 * 1024  # of the pushes of a pass; two more seconds
 MEMORY_BYTES = 2 * 1024**3
 CPU_SECONDS = 60
 MOST_TOLD = 20  # deviations of one construct, and of what is left: senders choose how many there are

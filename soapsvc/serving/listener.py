@@ -16,13 +16,13 @@ from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.server import TcpWSGIServer
 
-from soapsvc.errors import SettingsError
 from soapsvc.receiver import TakenAtOnce
 from soapsvc.records import Accepted
 from soapsvc.serving.channel import JudgingChannel
 from soapsvc.serving.request_parser import BeforeBody, HeaderFields, Told
 from soapsvc.serving.shared_connections import SharedConnections
-from soapsvc.settings import Settings, host_and_port
+from soapsvc.serving.sockets import BACKLOG
+from soapsvc.settings import Settings
 from soapsvc.shutdown import Shutdown
 from soapsvc.wire.http_messages import Answer
 from soapsvc.wire.incoming_body import IncomingBody
@@ -33,7 +33,6 @@ AtOnce = Callable[[IncomingBody], TakenAtOnce | None]
 
 CONNECTIONS = 1000  # waitress' default of 100 is used up by 100 slow senders
 CONNECTIONS_WANTED = 800  # above, idle ones are let go
-BACKLOG = 1024  # connections that the kernel keeps until they are accepted
 RECEIVE_BYTES = 256 * 1024  # at 8 KiB, the default, a large body takes three times as long
 FORM_BYTES = 256 * 1024  # of a body that is put nowhere: it is held
 LEFT_SECONDS = 0.005  # that a new connection is left to a process that has fewer, at most
@@ -267,28 +266,3 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
             except Exception:  # one connection ends, not the loop
                 log.exception("answer not sent", peer=channel.addr[0])
                 channel.handle_close()
-
-
-def listening_socket(address: str, setting: str) -> socket.socket:
-    """A bound socket for HOST:PORT. Errors: SettingsError: the address is taken, or not ours."""
-    host, port = host_and_port(address)
-    try:
-        family, kind, protocol, _, resolved = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        bound = socket.socket(family, kind, protocol)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(resolved)
-        bound.listen(BACKLOG)  # two sockets can be bound to one address; listening is what fails
-    except OSError as cause:
-        raise SettingsError(
-            f"{setting} is {address}, which cannot be listened on ({cause.strerror}); end what listens there, or name "
-            "another port"
-        ) from cause
-    return bound
-
-
-def address_of(listening: socket.socket) -> str:
-    """HOST:PORT as it is bound: port 0 has become a number."""
-    host, port = listening.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,4 +1,4 @@
-"""The receiver with its two listeners, in one process or in several."""
+"""The receiver with its two listeners, in one process or in several, once it has its sockets."""
 
 from __future__ import annotations
 
@@ -7,33 +7,30 @@ import ctypes
 import gc
 import multiprocessing
 import os
-import signal
 import socket
 import sys
 import threading
-import time
 from contextlib import AbstractContextManager, nullcontext
-from multiprocessing import forkserver
-from multiprocessing.connection import Connection
-from multiprocessing.context import ForkProcess, ForkServerProcess
+from functools import partial
+from multiprocessing.context import ForkProcess
 from types import TracebackType
 from typing import Any
 
 import structlog
 
-from soapsvc.contract.compiled_schema import CompiledSchema
 from soapsvc.contract.contract_difference import contract_difference
 from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.delivery.routes import routes
-from soapsvc.errors import ContractError
 from soapsvc.inbox.exchange_log import ExchangeLog, Kept
 from soapsvc.inbox.sql_store import open_store, to_nobody
-from soapsvc.logs import configure_logs
 from soapsvc.receiver import Receiver
 from soapsvc.serving.admin_desk import AdminDesk
+from soapsvc.serving.contract_reading import contract_in_force, hold_contract, read_contract
 from soapsvc.serving.exchange_recorder import ExchangeRecorder
-from soapsvc.serving.listener import Listener, address_of, listening_socket
+from soapsvc.serving.listener import Listener
 from soapsvc.serving.shared_connections import SharedConnections, without
+from soapsvc.serving.sockets import address_of, listening_socket
+from soapsvc.serving.supervisor import Start, Supervisor, Task
 from soapsvc.settings import Settings
 from soapsvc.shipped import WSDL_FILE
 from soapsvc.shutdown import EndingSignals, Shutdown
@@ -45,32 +42,62 @@ log = structlog.get_logger()
 ADMIN_THREADS = 4
 GARBAGE_OBJECTS = 20_000  # before the collector looks at the youngest: some ten pushes' worth
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
-RESTART_SECONDS = (0.0, 0.5, 1.0, 2.0, 5.0)  # before a process that died at once is started again; the last one stays
-CLOSING_SECONDS = 5.0  # beyond the shutdown's, for receiver processes to close their stores before they are killed
-SETTLED_SECONDS = 30.0  # one that lived so long and died is started again without a pause
 
 
-def serve(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT; the exit code. Errors: SettingsError, ContractError, StoreError at the start."""
-    configure_logs(settings.log_format)
-    signals = EndingSignals(signal.SIGTERM, signal.SIGINT)
-    public = listening_socket(settings.listen, "listen")
-    admin = listening_socket(settings.admin, "admin")
-    settings = settings.model_copy(update={"listen": address_of(public), "admin": address_of(admin)})
-    looking = _look_at_contract(settings)
-    if settings.processes > 1:
-        return _supervise(settings, public, admin, looking, signals)
+def serve_in_one_process(
+    settings: Settings, public: socket.socket, admin: socket.socket, looking: ForkProcess, signals: EndingSignals
+) -> None:
+    """Until one of the signals. Errors: SettingsError, ContractError, StoreError at the start."""
     with _Rooms(settings) as rooms, rooms.worker():
         listeners = [rooms.admin_listener(admin), rooms.public_listener(public)]
-        _hold_contract(settings, looking)
+        hold_contract(settings, looking)
         signals.begin(rooms.shutdown)
         helper = threading.Thread(target=listeners[0].run, name="admin-listener")
         helper.start()
-        _say_ready(settings, rooms)
+        rooms.tell_contract()
+        _say_ready(settings)
         _leave_alone_what_stays()
         listeners[1].run()
         helper.join()
-    return 0
+
+
+def serve_in_several_processes(
+    settings: Settings, public: socket.socket, admin: socket.socket, looking: ForkProcess, signals: EndingSignals
+) -> None:
+    """As with one, but `processes` receivers on one listening socket, and one process for all that is not receiving."""
+    _leave_alone_what_stays()
+    counts = multiprocessing.get_context("fork").RawArray("i", settings.processes)
+
+    def office(start: Start) -> None:
+        public.close()
+        with _Rooms(settings) as rooms, rooms.worker():
+            listener = rooms.admin_listener(admin)
+            rooms.tell_contract()
+            start.ready(rooms.shutdown)
+            _leave_alone_what_stays()
+            listener.run()
+
+    def receiver(number: int, start: Start) -> None:
+        admin.close()
+        if settings.affinity == "auto":
+            _stay_on_one_processor(number, settings.processes)
+        with _Rooms(settings) as rooms:
+            listener = rooms.public_listener(public, SharedConnections(counts, number))
+            start.ready(rooms.shutdown)
+            _leave_alone_what_stays()
+            listener.run()
+
+    with Supervisor(signals, settings.shutdown_seconds) as supervisor:
+        supervisor.start([Task("admin page", office)])  # alone: it makes the inbox, or tells why there can be none
+        hold_contract(settings, looking)
+        supervisor.start(
+            Task(f"receiver {number + 1}", partial(receiver, number), partial(without, counts, number))
+            for number in range(settings.processes)
+        )
+        _say_ready(settings)
+        supervisor.keep()
+        public.close()  # or senders would be kept waiting for nobody while the receivers finish
+        admin.close()
 
 
 class RunningServer:
@@ -85,7 +112,7 @@ class RunningServer:
         admin = listening_socket(settings.admin, "admin")
         settings = settings.model_copy(update={"listen": address_of(public), "admin": address_of(admin)})
         self.public_url, self.admin_url = f"http://{settings.listen}/push", f"http://{settings.admin}/"
-        _read_contract(settings)
+        read_contract(settings)
         self._rooms = _Rooms(settings)
         self._worker = self._rooms.worker()
         self._worker.__enter__()
@@ -118,7 +145,7 @@ class _Rooms:
     def __init__(self, settings: Settings):
         self._settings = settings
         self.shutdown = Shutdown(settings.shutdown_seconds)
-        self._wsdl = _contract(settings)
+        self._wsdl = contract_in_force(settings)
         self._store = open_store(
             settings.inbox,
             quarantine_max_bytes=settings.quarantine_max_bytes,
@@ -190,41 +217,7 @@ class _Rooms:
         self.close()
 
 
-def _look_at_contract(settings: Settings) -> ForkProcess:
-    """Read what explains deviations by the contract, in a child: that it can be read is to be known at the start, and
-    a receiver whose pushes do not deviate needs neither it nor its memory. To be called before there are threads."""
-    looking = multiprocessing.get_context("fork").Process(target=_end_with_contract, args=(settings,), name="contract")
-    looking.start()
-    return looking
-
-
-def _contract(settings: Settings) -> WsdlDocument:
-    return WsdlDocument.load(settings.wsdl or WSDL_FILE)
-
-
-def _read_contract(settings: Settings) -> None:
-    """With what explains deviations by it. Errors: ContractError."""
-    CompiledSchema(_contract(settings))
-
-
-def _end_with_contract(settings: Settings) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):  # what is kept of them is the service's
-        signal.signal(number, signal.SIG_DFL)
-    try:
-        _read_contract(settings)
-    except ContractError:
-        sys.exit(1)
-
-
-def _hold_contract(settings: Settings, looking: ForkProcess) -> None:
-    """Errors: ContractError, what the child found."""
-    looking.join()
-    if looking.exitcode:
-        _read_contract(settings)
-
-
-def _say_ready(settings: Settings, rooms: _Rooms) -> None:
-    rooms.tell_contract()
+def _say_ready(settings: Settings) -> None:
     processes = f", {settings.processes} processes" if settings.processes > 1 else ""
     print(
         f"soapsvc: pushes at http://{settings.listen}/push, inbox page at http://{settings.admin}/"
@@ -234,115 +227,10 @@ def _say_ready(settings: Settings, rooms: _Rooms) -> None:
     )
 
 
-# Several processes ---------------------------------------------------------------------------------------------------
-
-
-def _supervise(
-    settings: Settings, public: socket.socket, admin: socket.socket, looking: ForkProcess, signals: EndingSignals
-) -> int:
-    """Keep `processes` receivers on one listening socket, and serve the admin listener here.
-
-    The receivers are not forked from here: this process has threads, and a fork takes along their locks. They are forks
-    of a process that has read the code and does nothing else, so that they start at once and share what they have read.
-    """
-    multiprocessing.set_forkserver_preload([__name__])
-    forkserver.ensure_running()  # it reads the code while the rooms are made
-    with _Rooms(settings) as rooms, rooms.worker():
-        listener = rooms.admin_listener(admin)
-        _hold_contract(settings, looking)
-        signals.begin(rooms.shutdown)
-        if rooms.shutdown.begun:  # while this started: who has connected is answered from here
-            rooms.public_listener(public).run()
-            return 0
-        connections = multiprocessing.get_context("forkserver").RawArray("i", settings.processes)
-        workers = [_Worker(settings, public, number, connections) for number in range(settings.processes)]
-        helper = threading.Thread(target=listener.run, name="admin-listener")
-        helper.start()
-        _say_ready(settings, rooms)
-        while not rooms.shutdown.wait(0.2):
-            for worker in workers:
-                worker.look_after()
-        public.close()  # or senders would be kept waiting for nobody while the receivers finish
-        for worker in workers:
-            worker.stop()
-        until = time.monotonic() + rooms.shutdown.seconds_left + CLOSING_SECONDS
-        for worker in workers:
-            worker.join(max(0.0, until - time.monotonic()))
-        helper.join()
-    return 0
-
-
-class _Worker:
-    """One receiver process, started again when it dies."""
-
-    def __init__(self, settings: Settings, public: socket.socket, number: int, connections: Any):
-        self._settings, self._public, self._number, self._connections = settings, public, number, connections
-        self._deaths = 0
-        self._start_at = 0.0
-        self._start()
-
-    def look_after(self) -> None:
-        now = time.monotonic()
-        if self._process.is_alive():
-            return
-        if self._start_at == 0.0:
-            without(self._connections, self._number)
-            self._deaths = 0 if now - self._started_at > SETTLED_SECONDS else self._deaths
-            pause = RESTART_SECONDS[min(self._deaths, len(RESTART_SECONDS) - 1)]
-            self._deaths += 1
-            self._start_at = now + pause
-            log.error(
-                "receiver process died", pid=self._process.pid, exit_code=self._process.exitcode, restart_in=pause
-            )
-        if now >= self._start_at:
-            self._start()
-
-    def stop(self) -> None:
-        self._lifeline.close()
-
-    def join(self, seconds: float) -> None:
-        self._process.join(seconds)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
-
-    def _start(self) -> None:
-        context = multiprocessing.get_context("forkserver")
-        theirs, self._lifeline = context.Pipe(duplex=False)
-        self._process: ForkServerProcess = context.Process(
-            target=_work, args=(self._settings, self._public, self._number, self._connections, theirs)
-        )
-        self._process.start()
-        theirs.close()
-        self._started_at, self._start_at = time.monotonic(), 0.0
-
-
-def _work(settings: Settings, public: socket.socket, number: int, connections: Any, lifeline: Connection) -> None:
-    """One receiver process, of this number from 0. It ends in good order on SIGTERM, and when the supervisor is gone,
-    however that ended."""
-    configure_logs(settings.log_format)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the supervisor too, which ends this one
-    signals = EndingSignals(signal.SIGTERM)
-    if settings.affinity == "auto":
-        _stay_on_one_processor(number, settings.processes)
-    with _Rooms(settings) as rooms:
-        listener = rooms.public_listener(public, SharedConnections(connections, number))
-        signals.begin(rooms.shutdown)
-
-        def watch() -> None:
-            try:
-                lifeline.recv_bytes()  # nothing is ever sent: this ends when the other end does
-            except (EOFError, OSError):
-                rooms.shutdown.begin()
-
-        threading.Thread(target=watch, name="lifeline", daemon=True).start()
-        _leave_alone_what_stays()
-        listener.run()
-
-
 def _leave_alone_what_stays() -> None:
     """Code, contract and schema stay until the end: the garbage collector need not look at them for every few pushes,
     which leave hardly anything in a cycle behind."""
+    gc.enable()
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE_OBJECTS)

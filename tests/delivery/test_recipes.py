@@ -20,7 +20,7 @@ import pytest
 
 from soapsvc.cli.main import soapsvc as commands
 from soapsvc.delivery_settings import SCHEDULES, Bounds, DeliverySettings
-from soapsvc.serving import RunningServer
+from soapsvc.serving.service import RunningServer
 from soapsvc.settings import load_settings
 from soapsvc.states import NEXT_STATE, DeliveryState
 from soapsvc.targets.file_names import FIELDS

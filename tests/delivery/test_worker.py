@@ -17,7 +17,7 @@ from soapsvc.delivery.dispatcher import Dispatcher
 from soapsvc.delivery.lane import Lane
 from soapsvc.delivery_settings import DeliverySettings
 from soapsvc.inbox.sql_store import SqlStore
-from soapsvc.serving import RunningServer
+from soapsvc.serving.service import RunningServer
 from soapsvc.settings import load_settings
 from soapsvc.states import DEAD_LETTER, DELIVERED, FORWARDING
 from soapsvc.targets.opening import open_target

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from soapsvc.serving import RunningServer
+from soapsvc.serving.service import RunningServer
 from tests.serving.connection import running_server
 
 MAX_ENVELOPE_BYTES = 2_000_000

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from soapsvc.serving import RunningServer
+from soapsvc.serving.service import RunningServer
 from soapsvc.settings import OwnSettings
 from tests.pushing import TEXT_XML, HttpAnswer, get
 

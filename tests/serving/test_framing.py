@@ -8,7 +8,7 @@ from itertools import count
 
 import pytest
 
-from soapsvc.serving import RunningServer
+from soapsvc.serving.service import RunningServer
 from tests.pushing import envelope
 from tests.serving.conftest import MAX_ENVELOPE_BYTES
 from tests.serving.connection import Connection, chunked, head, stored

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from soapsvc.serving import RunningServer
+from soapsvc.serving.service import RunningServer
 from tests.pushing import TEXT_XML, envelope, post
 from tests.serving.connection import running_server
 

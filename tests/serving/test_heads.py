@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from werkzeug.security import generate_password_hash
 
-from soapsvc.serving import RunningServer
+from soapsvc.serving.service import RunningServer
 from tests.pushing import envelope, post
 from tests.serving.conftest import MAX_ENVELOPE_BYTES
 from tests.serving.connection import Connection, head, running_server, stored

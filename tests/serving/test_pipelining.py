@@ -15,9 +15,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from soapsvc.serving import RunningServer, channel, listener
+from soapsvc.serving import channel, listener
 from soapsvc.serving.channel import JudgingChannel
 from soapsvc.serving.listener import RECEIVE_BYTES
+from soapsvc.serving.service import RunningServer
 from tests.pushing import envelope, get, post, running_service
 from tests.serving.connection import Connection, eventually, head, running_server, stored
 

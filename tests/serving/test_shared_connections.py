@@ -11,8 +11,9 @@ from collections.abc import Iterator
 import pytest
 
 from soapsvc.serving import listener
-from soapsvc.serving.listener import Listener, address_of, listening_socket
+from soapsvc.serving.listener import Listener
 from soapsvc.serving.shared_connections import SharedConnections, without
+from soapsvc.serving.sockets import address_of, listening_socket
 from soapsvc.settings import load_settings
 from soapsvc.shutdown import Shutdown
 

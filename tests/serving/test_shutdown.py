@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from soapsvc.serving.channel import LINGER_SECONDS
-from soapsvc.serving.listener import QUIET_SECONDS, Listener, address_of, listening_socket
+from soapsvc.serving.listener import QUIET_SECONDS, Listener
+from soapsvc.serving.sockets import address_of, listening_socket
 from soapsvc.settings import load_settings
 from soapsvc.shutdown import Shutdown
 from tests.pushing import Service, envelope, free_port, listed, running_service

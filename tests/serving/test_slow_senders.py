@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from soapsvc.serving import RunningServer
-from soapsvc.serving.listener import IDLE_SECONDS, Listener, address_of, listening_socket
+from soapsvc.serving.listener import IDLE_SECONDS, Listener
+from soapsvc.serving.service import RunningServer
+from soapsvc.serving.sockets import address_of, listening_socket
 from soapsvc.settings import load_settings
 from soapsvc.shutdown import Shutdown
 from tests.conftest import PRIVILEGE

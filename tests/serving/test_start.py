@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from soapsvc.errors import SettingsError
-from soapsvc.serving import RunningServer
+from soapsvc.serving.service import RunningServer
 from soapsvc.settings import OwnSettings
 from soapsvc.shipped import WSDL_FILE
 from tests.pushing import free_port, running_service

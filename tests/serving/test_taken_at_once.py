@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import pytest
 from waitress.adjustments import Adjustments
 
-from soapsvc.serving import RunningServer
 from soapsvc.serving.listener import UNDER_WAY
+from soapsvc.serving.service import RunningServer
 from tests.pushing import envelope, get, post
 from tests.serving.connection import Connection, eventually, head, running_server, stored
 

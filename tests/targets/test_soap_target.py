@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from soapsvc.inbox.sql_store import open_store
-from soapsvc.serving import RunningServer
+from soapsvc.serving.service import RunningServer
 from soapsvc.settings import OwnSettings
 from soapsvc.shipped import SAMPLES
 from soapsvc.targets.opening import open_target
