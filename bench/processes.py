@@ -41,13 +41,27 @@ def rss_bytes(pids: Iterable[int]) -> int:
 
 
 def shared_once_bytes(pids: Iterable[int]) -> int:
-    """Resident memory, added up, a page that n processes share counted as an nth in each: PSS, proc_pid_smaps(5)."""
-    total = 0
+    """Resident memory, with what these processes share counted once.
+
+    Of what they have written (anonymous memory) a page that n of them share counts as an nth in each: PSS,
+    proc_pid_smaps(5). Of what they have read from files the most that one has counts for all that run its program; that
+    others have read the same takes nothing off.
+    """
+    written = 0
+    read: dict[str, int] = {}
     for pid in pids:
         with contextlib.suppress(OSError):  # it has ended
-            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-            total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
-    return total
+            program = os.readlink(f"/proc/{pid}/exe")
+            read[program] = max(read.get(program, 0), _bytes(pid, "status", "RssFile"))
+            written += _bytes(pid, "smaps_rollup", "Pss_Anon") + _bytes(pid, "smaps_rollup", "Pss_Shmem")
+    return written + sum(read.values())
+
+
+def _bytes(pid: int, file: str, name: str) -> int:
+    for line in Path(f"/proc/{pid}/{file}").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) * 1024
+    return 0
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:

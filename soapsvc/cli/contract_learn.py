@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from soapsvc.cli.inbox import opened
+from soapsvc.cli.opened import opened
 from soapsvc.cli.options import inbox_option, json_option, wsdl_option
 from soapsvc.cli.output import count, print_json, printable_lines, show, table, tell, text
 from soapsvc.shipped import WSDL_FILE

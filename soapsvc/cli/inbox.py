@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import click
 
+from soapsvc.cli.inbox_export import export
+from soapsvc.cli.inbox_requeue import requeue
+from soapsvc.cli.inbox_retention import hold, release, retention
 from soapsvc.cli.inbox_tables import list_table, push_page, quarantine_page, stats_table
+from soapsvc.cli.opened import opened, opened_with, whole_id
 from soapsvc.cli.options import conformance_option, inbox_option, json_option, wsdl_option
-from soapsvc.cli.output import complain, console, count, print_json, printable, printable_lines, show, tell, write_bytes
+from soapsvc.cli.output import complain, console, print_json, printable_lines, show, tell, write_bytes
 from soapsvc.errors import NoSuchPush
 from soapsvc.records import PushState
 
 if TYPE_CHECKING:
     from soapsvc.inbox.store import InboxStore
     from soapsvc.records import InboxRow, StoredPush
-    from soapsvc.settings import Settings
 
 _LISTED = 50  # rows, unless told
 _PIECE_BYTES = 1024 * 1024
-_AMBIGUOUS_SHOWN = 5
 _COUNT = click.IntRange(min=1, max=2**31 - 1)  # what a database counts with
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -34,6 +35,10 @@ def inbox() -> None:
 
     An ID may be shortened to its beginning or its end, as long as one push alone has that.
     """
+
+
+for command in (requeue, export, retention, hold, release):
+    inbox.add_command(command)
 
 
 def limit_option(command: Command) -> Command:
@@ -199,39 +204,6 @@ def stats(inbox_url: str | None, config: Path | None, as_json: bool) -> None:
         show(stats_table(held))
 
 
-@contextmanager
-def opened(inbox_url: str | None, config: Path | None) -> Iterator[InboxStore]:
-    """The store of the settings, to look at: it is not made where there is none. Errors: StoreError."""
-    from soapsvc.settings import load_settings
-
-    with opened_with(load_settings({"inbox": inbox_url}, config)) as store:
-        yield store
-
-
-@contextmanager
-def opened_with(settings: Settings, *, to_write: bool = False) -> Iterator[InboxStore]:
-    """The same of settings that are loaded. to_write: as a receiver opens it."""
-    from soapsvc.delivery.routes import routes
-    from soapsvc.inbox.sql_store import open_store
-    from soapsvc.logs import configure_logs
-
-    configure_logs(settings.log_format)
-
-    store = open_store(
-        settings.inbox,
-        quarantine_max_bytes=settings.quarantine_max_bytes,
-        quarantine_max_bytes_per_source=settings.quarantine_max_bytes_per_source,
-        create=to_write,
-        documents=settings.documents,
-        spool=settings.spool,
-        route=routes(settings.delivery),
-    )
-    try:
-        yield store
-    finally:
-        store.close()
-
-
 def still_stored(store: InboxStore, rows: Iterable[InboxRow]) -> Iterator[StoredPush]:
     """Each push of the rows in full, without those that the receiver has put out meanwhile to make room."""
     for row in rows:
@@ -240,26 +212,6 @@ def still_stored(store: InboxStore, rows: Iterable[InboxRow]) -> Iterator[Stored
         except NoSuchPush:
             continue
         yield stored
-
-
-def whole_id(store: InboxStore, given: str) -> str:
-    """The id that begins as given, or else ends so. Errors: NoSuchPush, click.UsageError where several do."""
-    if not given:
-        raise click.UsageError("the ID is empty; `soapsvc inbox list` shows them")
-    if not (given.isascii() and given.isalnum()):
-        raise click.UsageError(
-            f"{printable(given)} is no id: they are letters and digits, as `soapsvc inbox list` shows"
-        )
-    found = store.ids_with(given.lower(), _AMBIGUOUS_SHOWN + 1)
-    if not found:
-        raise NoSuchPush(f"no push has an id that begins or ends with {given}; `soapsvc inbox list --all` shows them")
-    if len(found) > 1:
-        more = ", …" if len(found) > _AMBIGUOUS_SHOWN else ""
-        raise click.UsageError(
-            f"{given} is part of {count(len(found), 'id')}{' or more' if more else ''}: "
-            f"{', '.join(found[:_AMBIGUOUS_SHOWN])}{more}"
-        )
-    return found[0]
 
 
 def _quarantined_id(store: InboxStore, given: str) -> str:

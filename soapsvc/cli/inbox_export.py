@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from soapsvc.cli.inbox import opened
+from soapsvc.cli.opened import opened
 from soapsvc.cli.options import inbox_option
 from soapsvc.cli.output import count, printable, tell
 from soapsvc.records import PushKind, PushState

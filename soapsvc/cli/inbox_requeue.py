@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from soapsvc.cli.inbox import opened_with, whole_id
+from soapsvc.cli.opened import opened_with, whole_id
 from soapsvc.cli.options import inbox_option
 from soapsvc.cli.output import count, tell
 from soapsvc.errors import MoveNotListed, NoSuchPush

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from soapsvc.cli.inbox import opened_with, whole_id
+from soapsvc.cli.opened import opened_with, whole_id
 from soapsvc.cli.options import inbox_option, json_option
 from soapsvc.cli.output import count, moment, print_json, show, size, table, tell
 

@@ -59,7 +59,7 @@ def intake(
     The password comes from SOAPSVC_INTAKE_PASSWORD or intake_password_file. Exit 0: nothing went to quarantine or was
     left, but for what may still be being written; 1: something did or was; 3: nobody answered there.
     """
-    from soapsvc.cli.inbox import opened_with
+    from soapsvc.cli.opened import opened_with
     from soapsvc.contract.wsdl_document import WsdlDocument
     from soapsvc.intake.drop_reader import DropReader
     from soapsvc.intake.places import source_of

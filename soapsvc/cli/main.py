@@ -13,26 +13,14 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib import import_module
 from typing import NoReturn
 
 import click
 
 from soapsvc import __version__
-from soapsvc.cli.contract import contract
-from soapsvc.cli.demo import demo
-from soapsvc.cli.inbox import inbox
-from soapsvc.cli.inbox_export import export
-from soapsvc.cli.inbox_requeue import requeue
-from soapsvc.cli.inbox_retention import hold, release, retention
-from soapsvc.cli.intake import intake
 from soapsvc.cli.output import complain
-from soapsvc.cli.password import password
-from soapsvc.cli.push import push
-from soapsvc.cli.ready import ready
-from soapsvc.cli.serve import serve
 from soapsvc.cli.streams import ReaderGone, StdoutFailed, drop_stdout, prepare_streams
-from soapsvc.cli.target import target
-from soapsvc.cli.worker import worker
 from soapsvc.errors import (
     ContractError,
     MoveNotListed,
@@ -58,11 +46,21 @@ EXIT_CODES: dict[type[SoapsvcError], int] = {
 }
 
 
+COMMANDS = ("demo", "serve", "worker", "push", "inbox", "intake", "target", "contract", "ready", "password")
+"""In the order in which a newcomer meets them; each is in the module of its name."""
+
+
 class Program(click.Group):
-    """Lists its commands in the order in which they were added: the way a newcomer meets them."""
+    """Imports a command when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)
+        return [*COMMANDS, *self.commands]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        command: click.Command = getattr(import_module(f"soapsvc.cli.{cmd_name}"), cmd_name)
+        return command
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -73,12 +71,6 @@ def soapsvc() -> None:
 
     `soapsvc demo` shows all of it at once.
     """
-
-
-for command in (requeue, export, retention, hold, release):
-    inbox.add_command(command)
-for command in (demo, serve, worker, push, inbox, intake, target, contract, ready, password):
-    soapsvc.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

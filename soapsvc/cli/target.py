@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from soapsvc.cli.inbox import opened_with
 from soapsvc.cli.inbox_tables import targets_table
+from soapsvc.cli.opened import opened_with
 from soapsvc.cli.options import inbox_option, json_option
 from soapsvc.cli.output import count, print_json, show, tell
 

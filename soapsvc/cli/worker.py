@@ -16,7 +16,7 @@ def worker(inbox_url: str | None, config: Path | None) -> int:
 
     Any number of workers share the deliveries of an inbox. A receiver beside them has delivery_worker = "apart".
     """
-    from soapsvc.cli.inbox import opened_with
+    from soapsvc.cli.opened import opened_with
     from soapsvc.settings import load_settings
     from soapsvc.worker import run_worker
 

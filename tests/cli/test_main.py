@@ -24,7 +24,9 @@ main.main(["broken"])
 
 def every_command(group: click.Group = soapsvc, words: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     found: list[tuple[str, ...]] = [words]
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         found += every_command(command, (*words, name)) if isinstance(command, click.Group) else [(*words, name)]
     return found
 

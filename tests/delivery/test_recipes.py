@@ -18,7 +18,8 @@ from typing import Any
 
 import pytest
 
-from soapsvc.cli.main import soapsvc as commands
+from soapsvc.cli.inbox import inbox
+from soapsvc.cli.target import target
 from soapsvc.delivery_settings import SCHEDULES, Bounds, DeliverySettings
 from soapsvc.serving.service import RunningServer
 from soapsvc.settings import load_settings
@@ -224,8 +225,8 @@ def test_every_key_option_state_schedule_and_command_is_told() -> None:
     assert all(f"{{{field}" in DOCS for field in FIELDS)
     assert all(f"`{bound}`" in DOCS for bound in Bounds.model_fields)
     for group, names in (
-        ("target", ["list", "pause", "resume", "cancel"]), ("inbox", ["requeue", "export", "retention", "hold", "release"])
+        (target, ["list", "pause", "resume", "cancel"]), (inbox, ["requeue", "export", "retention", "hold", "release"])
     ):  # fmt: skip
         for name in names:
-            assert name in commands.commands[group].commands  # type: ignore[attr-defined]
-            assert re.search(rf"^\| `soapsvc {group} .*\b{name}\b", DOCS, re.MULTILINE), name
+            assert name in group.commands
+            assert re.search(rf"^\| `soapsvc {group.name} .*\b{name}\b", DOCS, re.MULTILINE), name
