@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,12 +18,16 @@ import pytest
 
 from soapsvc.serving import channel, listener
 from soapsvc.serving.channel import JudgingChannel
-from soapsvc.serving.listener import RECEIVE_BYTES
+from soapsvc.serving.listener import RECEIVE_BYTES, Listener
 from soapsvc.serving.service import RunningServer
+from soapsvc.serving.sockets import address_of, listening_socket
+from soapsvc.settings import load_settings
+from soapsvc.shutdown import Shutdown
 from tests.pushing import envelope, get, post, running_service
 from tests.serving.connection import Connection, eventually, head, running_server, stored
 
 THREADS = 2
+MORE_THAN_THE_KERNEL_HOLDS = 30_000_000  # bytes, with both buffers of a connection on loopback
 ASKED = head(method="GET", target="/push?wsdl")
 
 
@@ -68,6 +73,57 @@ def test_what_is_asked_for_and_not_read_is_not_made(tmp_path: Path) -> None:
         with reading_nothing(service.url, ASKED, clients=clients):
             taken = resident_bytes(service.process.pid) - before
     assert taken < clients * 4 * RECEIVE_BYTES, f"{taken >> 20} MiB"
+
+
+@dataclass
+class Asked:
+    """A listener whose application answers with `body` once it `goes_on`, and counts the times that it was asked."""
+
+    url: str
+    goes_on: threading.Event
+    times: list[float] = field(default_factory=list)
+
+
+@contextlib.contextmanager
+def asked(body: bytes) -> Iterator[Asked]:
+    bound, shutdown = listening_socket("127.0.0.1:0", "listen"), Shutdown(5.0)
+    one = Asked(f"http://{address_of(bound)}/", threading.Event())
+
+    def application(_: object, start_response: object) -> list[bytes]:
+        one.times.append(time.monotonic())
+        one.goes_on.wait()
+        start_response("200 OK", [("Content-Length", str(len(body)))])  # type: ignore[operator]
+        return [body]
+
+    serving = threading.Thread(target=Listener(application, bound, load_settings({}), shutdown, threads=2).run)
+    serving.start()
+    yield one
+    one.goes_on.set()
+    shutdown.begin()
+    serving.join()
+
+
+def test_behind_an_answer_that_is_not_read_whole_nothing_is_begun() -> None:
+    with asked(b"x" * MORE_THAN_THE_KERNEL_HOLDS) as one, Connection(one.url) as connection:
+        one.goes_on.set()
+        connection.send(head(method="GET") * 3)
+        assert eventually(lambda: len(one.times) == 1)
+        for _ in range(150):  # so much of it that more goes out, and not all
+            connection.says_nothing(0.02)
+        time.sleep(0.3)
+        assert len(one.times) == 1
+        assert [len(connection.answer().body) for _ in range(3)] == [MORE_THAN_THE_KERNEL_HOLDS] * 3
+
+
+def test_what_a_client_sent_that_has_gone_is_not_begun() -> None:
+    with asked(b"x" * MORE_THAN_THE_KERNEL_HOLDS) as one:
+        with Connection(one.url) as connection:
+            connection.send(head(method="GET") * 3)
+            assert eventually(lambda: len(one.times) == 1)
+            connection.reset()
+        one.goes_on.set()
+        time.sleep(0.5)
+        assert len(one.times) == 1
 
 
 def test_each_of_many_is_answered_in_order_once_the_client_reads(server: RunningServer) -> None:
