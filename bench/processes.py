@@ -52,8 +52,9 @@ def shared_once_bytes(pids: Iterable[int]) -> int:
     for pid in pids:
         with contextlib.suppress(OSError):  # it has ended
             program = os.readlink(f"/proc/{pid}/exe")
-            read[program] = max(read.get(program, 0), _bytes(pid, "status", "RssFile"))
+            of_files = _bytes(pid, "status", "RssFile")
             written += _bytes(pid, "smaps_rollup", "Pss_Anon") + _bytes(pid, "smaps_rollup", "Pss_Shmem")
+            read[program] = max(read.get(program, 0), of_files)
     return written + sum(read.values())
 
 

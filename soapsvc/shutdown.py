@@ -12,6 +12,8 @@ import structlog
 
 log = structlog.get_logger()
 
+ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
 
 class Shutdown:
     """Begins once. Who works is told to begin nothing more, and all of them together have `seconds` for what is under

@@ -17,8 +17,8 @@ SECONDS = 120
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
     [
-        "soapsvc.cli.main", "soapsvc.cli.inbox_tables", "soapsvc.contract.contract_difference", "soapsvc.contract.proposal",
-        "soapsvc.inbox.sql_store", "soapsvc.judging_again", "soapsvc.sender", "soapsvc.serving", "soapsvc.targets.opening",
+        "soapsvc.cli.main", "soapsvc.cli.inbox", "soapsvc.cli.push", "soapsvc.cli.contract", "soapsvc.contract.contract_difference", "soapsvc.contract.proposal",
+        "soapsvc.inbox.sql_store", "soapsvc.judging_again", "soapsvc.sender", "soapsvc.serving.service", "soapsvc.targets.opening",
         "psycopg", "tests.commands",
     ]
 )  # fmt: skip

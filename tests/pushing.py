@@ -125,11 +125,13 @@ def start_service(
     settings: str = "",
     environment: Mapping[str, str] | None = None,
     port: int | None = None,
+    new_session: bool = False,
 ) -> Service:
     """Start it with its inbox in the folder, and wait until it is ready.
 
-    settings  text of soapsvc.toml
-    port      of the public listener; None: one that is free, as the admin listener's
+    settings     text of soapsvc.toml
+    new_session  it leads a group of processes, which a terminal's Ctrl-C goes to
+    port         of the public listener; None: one that is free, as the admin listener's
     """
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "soapsvc.toml"
@@ -139,7 +141,7 @@ def start_service(
     command = [sys.executable, "-m", "soapsvc", "serve", "--config", str(config), "--listen", listen, "--admin", admin]
     process = subprocess.Popen(
         [*command, "--inbox", inbox, *flags], stderr=(folder / "log").open("a"), text=True,
-        env={**os.environ, **(environment or {})},
+        env={**os.environ, **(environment or {})}, start_new_session=new_session,
     )  # fmt: skip
     service = Service(process, f"http://{listen}/push", f"http://{admin}", inbox)
     patience = time.monotonic() + 30

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +25,10 @@ def serve(config: Path | None, **flags: Any) -> int:
 
     Each flag is also a setting: SOAPSVC_LISTEN in the environment, listen in soapsvc.toml.
     """
-    gc.disable()  # a fifth of the start: what is read now stays, and the service has it left alone
     from soapsvc.settings import load_settings
 
     settings = load_settings(flags, config)
     from soapsvc.serving import serve as run
 
-    return run(settings)
+    run(settings)
+    return 0

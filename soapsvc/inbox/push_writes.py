@@ -5,7 +5,7 @@ Each function is handed the connection of a transaction that another one commits
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,7 +35,6 @@ from soapsvc.records import Accepted, PushState
 ARRIVALS_KEPT = 1000  # redeliveries of one push that are kept with time and source; the count goes on
 EVICTED_AT_ONCE = 100  # pushes cleared away in one transaction, so that accepted ones need not wait long
 _ALL_SOURCES = "*"  # the row of quarantine_use that holds the sum
-_SLOT = secrets.randbelow(TOTAL_SLOTS)  # of this process in `totals`
 _ATTEMPTS = 10  # to number a conflict, while other machines number some under the same key
 
 _SAME_PUSH = (PUSHES.c.id, PUSHES.c.received_at, PUSHES.c.submit_id, PUSHES.c.conflict_of)
@@ -272,7 +271,7 @@ def _insert_whole(connection: Connection, pushes: Sequence[NewPush]) -> None:
 
 
 def _add_to_totals(connection: Connection, **sums: int) -> None:
-    add_to_totals(connection, _SLOT, {name: number for name, number in sums.items() if number})
+    add_to_totals(connection, os.getpid() % TOTAL_SLOTS, {name: number for name, number in sums.items() if number})
 
 
 def _use(connection: Connection, source: str) -> int:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import signal
 import sys
 from multiprocessing.context import ForkProcess
 
+import structlog
+
 from soapsvc.contract.compiled_schema import CompiledSchema
+from soapsvc.contract.contract_difference import contract_difference
 from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.errors import ContractError
+from soapsvc.serving.forks import FORK, start_fork, take_signals
 from soapsvc.settings import Settings
 from soapsvc.shipped import WSDL_FILE
+from soapsvc.shutdown import ENDING_SIGNALS
+
+log = structlog.get_logger()
 
 
 def contract_in_force(settings: Settings) -> WsdlDocument:
@@ -27,8 +33,8 @@ def read_contract(settings: Settings) -> None:
 def look_at_contract(settings: Settings) -> ForkProcess:
     """Read it in a child: a receiver whose pushes do not deviate needs neither what explains deviations nor its memory.
     To be called before there are threads."""
-    looking = multiprocessing.get_context("fork").Process(target=_end_with_contract, args=(settings,), name="contract")
-    looking.start()
+    looking = FORK.Process(target=_end_with_contract, args=(settings,), name="contract")
+    start_fork(looking)
     return looking
 
 
@@ -39,9 +45,23 @@ def hold_contract(settings: Settings, looking: ForkProcess) -> None:
         read_contract(settings)
 
 
+def tell_contract(settings: Settings) -> None:
+    """Log which contract is in force, and how far it is from the shipped one."""
+    wsdl = contract_in_force(settings)
+    found = contract_difference(WsdlDocument.load(WSDL_FILE), wsdl)
+    log.info(
+        "contract in force",
+        file=wsdl.path.name,
+        sha256=wsdl.sha256,
+        beside_the_shipped=found.contract,
+        differences=len(found.differences),
+    )
+
+
 def _end_with_contract(settings: Settings) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):  # what is kept of them is the service's
+    for number in ENDING_SIGNALS:  # what is kept of them is the service's
         signal.signal(number, signal.SIG_DFL)
+    take_signals()
     try:
         read_contract(settings)
     except ContractError:

@@ -18,21 +18,18 @@ from typing import Any
 
 import structlog
 
-from soapsvc.contract.contract_difference import contract_difference
-from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.delivery.routes import routes
 from soapsvc.inbox.exchange_log import ExchangeLog, Kept
 from soapsvc.inbox.sql_store import open_store, to_nobody
 from soapsvc.receiver import Receiver
 from soapsvc.serving.admin_desk import AdminDesk
-from soapsvc.serving.contract_reading import contract_in_force, hold_contract, read_contract
+from soapsvc.serving.contract_reading import contract_in_force, hold_contract, read_contract, tell_contract
 from soapsvc.serving.exchange_recorder import ExchangeRecorder
 from soapsvc.serving.listener import Listener
 from soapsvc.serving.shared_connections import SharedConnections, without
-from soapsvc.serving.sockets import address_of, listening_socket
+from soapsvc.serving.sockets import bound_sockets
 from soapsvc.serving.supervisor import Start, Supervisor, Task
 from soapsvc.settings import Settings
-from soapsvc.shipped import WSDL_FILE
 from soapsvc.shutdown import EndingSignals, Shutdown
 from soapsvc.web.admin_app import admin_app
 from soapsvc.worker import Worker
@@ -54,7 +51,7 @@ def serve_in_one_process(
         signals.begin(rooms.shutdown)
         helper = threading.Thread(target=listeners[0].run, name="admin-listener")
         helper.start()
-        rooms.tell_contract()
+        tell_contract(settings)
         _say_ready(settings)
         _leave_alone_what_stays()
         listeners[1].run()
@@ -72,7 +69,6 @@ def serve_in_several_processes(
         public.close()
         with _Rooms(settings) as rooms, rooms.worker():
             listener = rooms.admin_listener(admin)
-            rooms.tell_contract()
             start.ready(rooms.shutdown)
             _leave_alone_what_stays()
             listener.run()
@@ -94,6 +90,7 @@ def serve_in_several_processes(
             Task(f"receiver {number + 1}", partial(receiver, number), partial(without, counts, number))
             for number in range(settings.processes)
         )
+        tell_contract(settings)
         _say_ready(settings)
         supervisor.keep()
         public.close()  # or senders would be kept waiting for nobody while the receivers finish
@@ -108,9 +105,7 @@ class RunningServer:
     """
 
     def __init__(self, settings: Settings):
-        public = listening_socket(settings.listen, "listen")
-        admin = listening_socket(settings.admin, "admin")
-        settings = settings.model_copy(update={"listen": address_of(public), "admin": address_of(admin)})
+        public, admin, settings = bound_sockets(settings)
         self.public_url, self.admin_url = f"http://{settings.listen}/push", f"http://{settings.admin}/"
         read_contract(settings)
         self._rooms = _Rooms(settings)
@@ -157,17 +152,6 @@ class _Rooms:
         kept = Kept(settings.exchanges_kept, settings.exchanges_days)
         self._exchanges = ExchangeLog(self._store.companion("wire"), kept) if kept.exchanges else None
         self._desk: AdminDesk | None = None
-
-    def tell_contract(self) -> None:
-        """Log which contract is in force, and how far it is from the shipped one."""
-        found = contract_difference(WsdlDocument.load(WSDL_FILE), self._wsdl)
-        log.info(
-            "contract in force",
-            file=self._wsdl.path.name,
-            sha256=self._wsdl.sha256,
-            beside_the_shipped=found.contract,
-            differences=len(found.differences),
-        )
 
     def public_listener(self, listening: socket.socket, shared: SharedConnections | None = None) -> Listener:
         receiver = Receiver(self._settings, self._wsdl, self._store)
@@ -230,7 +214,6 @@ def _say_ready(settings: Settings) -> None:
 def _leave_alone_what_stays() -> None:
     """Code, contract and schema stay until the end: the garbage collector need not look at them for every few pushes,
     which leave hardly anything in a cycle behind."""
-    gc.enable()
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE_OBJECTS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 
 from soapsvc.errors import SettingsError
-from soapsvc.settings import host_and_port
+from soapsvc.settings import Settings, host_and_port
 
 BACKLOG = 1024  # connections that the kernel keeps until they are accepted
 
@@ -27,6 +27,13 @@ def listening_socket(address: str, setting: str) -> socket.socket:
             "another port"
         ) from cause
     return bound
+
+
+def bound_sockets(settings: Settings) -> tuple[socket.socket, socket.socket, Settings]:
+    """The public one, the one of the admin page, and the settings with their addresses. Errors: SettingsError."""
+    public = listening_socket(settings.listen, "listen")
+    admin = listening_socket(settings.admin, "admin")
+    return public, admin, settings.model_copy(update={"listen": address_of(public), "admin": address_of(admin)})
 
 
 def address_of(listening: socket.socket) -> str:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import signal
+import gc
 
 from soapsvc.logs import configure_logs
 from soapsvc.serving.contract_reading import look_at_contract
-from soapsvc.serving.sockets import address_of, listening_socket
+from soapsvc.serving.sockets import bound_sockets
 from soapsvc.settings import Settings
-from soapsvc.shutdown import EndingSignals
+from soapsvc.shutdown import ENDING_SIGNALS, EndingSignals
 
 
-def serve(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT; the exit code. Errors: SettingsError, ContractError, StoreError at the start."""
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. Errors: SettingsError, ContractError, StoreError at the start."""
     configure_logs(settings.log_format)
-    signals = EndingSignals(signal.SIGTERM, signal.SIGINT)
-    public = listening_socket(settings.listen, "listen")
-    admin = listening_socket(settings.admin, "admin")
-    settings = settings.model_copy(update={"listen": address_of(public), "admin": address_of(admin)})
+    signals = EndingSignals(*ENDING_SIGNALS)
+    public, admin, settings = bound_sockets(settings)
     looking = look_at_contract(settings)
-    from soapsvc.serving.service import serve_in_one_process, serve_in_several_processes
-
+    gc.disable()  # what is read now stays: to look at it again and again takes a fifth of the time
+    try:
+        from soapsvc.serving.service import serve_in_one_process, serve_in_several_processes
+    finally:
+        gc.enable()
     serve_here = serve_in_several_processes if settings.processes > 1 else serve_in_one_process
     serve_here(settings, public, admin, looking, signals)
-    return 0

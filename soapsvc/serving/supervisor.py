@@ -1,13 +1,13 @@
 """Several processes that are one service: forks of a process that has read the code and looks after them.
 
-A fork takes along what threads have locked and not the threads, so that process has none, and no store and no listener:
-each fork opens what it needs. So they start at once, share the memory of what was read, and each can be replaced.
+A fork takes along what threads have locked and not the threads, so that process has none, and it opens nothing but the
+sockets: each fork opens what it needs. So they start at once, share the memory of what was read, and can be replaced.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
-import multiprocessing
 import os
 import signal
 import sys
@@ -22,26 +22,26 @@ from types import TracebackType
 import structlog
 
 from soapsvc.errors import SoapsvcError
+from soapsvc.serving.forks import FORK, start_fork, take_signals
 from soapsvc.shutdown import EndingSignals, Shutdown
 
 log = structlog.get_logger()
 
-_ENDING = (signal.SIGTERM, signal.SIGINT)
 RESTART_SECONDS = (0.0, 0.5, 1.0, 2.0, 5.0)  # before one that died at once is started again; the last one stays
-SETTLED_SECONDS = 30.0  # one that lived so long and died is started again without a pause
+SETTLED_SECONDS = 30.0  # one that was ready for so long and died is started again without a pause
 CLOSING_SECONDS = 5.0  # beyond the shutdown's, for processes to close their stores before they are killed
-
-_FORK = multiprocessing.get_context("fork")
+DIES_SECONDS = 0.1  # between the ends of the lines of a supervisor that dies, at most
 
 
 class _Line:
-    """A pipe on which nothing is said: who reads from it waits until nobody holds the other end any more."""
+    """A pipe on which nothing is said: who waits at one end does so until nobody holds the other one."""
 
     def __init__(self) -> None:
         self._end, self._held = os.pipe()
 
-    def wait(self) -> None:
-        os.read(self._end, 1)
+    def wait(self, seconds: float | None = None) -> bool:
+        """Whether nobody holds it now."""
+        return bool(wait([self._end], seconds))
 
     def let_go(self) -> None:
         if self._held >= 0:
@@ -51,18 +51,24 @@ class _Line:
 
 @dataclass(frozen=True)
 class _Lines:
-    """What a process has of the one that it was forked from.
+    """What a process knows of its supervisor: it holds each of these as long as
 
-    supervisor  there is one
     starting    not all are ready
+    working     nothing has ended the service
+    living      it lives
     """
 
-    supervisor: _Line = field(default_factory=_Line)
     starting: _Line = field(default_factory=_Line)
+    working: _Line = field(default_factory=_Line)
+    living: _Line = field(default_factory=_Line)
+
+    def let_go(self) -> None:
+        for line in (self.starting, self.working, self.living):
+            line.let_go()
 
 
 class Start:
-    """What a process is given to say that it has started; one whose supervisor ends before that ends at once."""
+    """What a process is given to say that it has started; where the service ends before that, it ends at once."""
 
     def __init__(self, lines: _Lines, told: Connection):
         self._lines, self._told = lines, told
@@ -80,10 +86,13 @@ class Start:
         self._lines.starting.wait()
 
     def _watch(self) -> None:
-        self._lines.supervisor.wait()
+        self._lines.working.wait()
         if self._shutdown is None:
             os._exit(1)
         self._shutdown.begin()
+        if not self._lines.living.wait(DIES_SECONDS):
+            self._lines.living.wait()  # it waits for this process, unless a second signal ends it
+            os._exit(1)
 
 
 @dataclass(frozen=True)
@@ -115,7 +124,12 @@ class Supervisor:
         """Start them, and wait until all of them are ready. Errors: SoapsvcError: what one of them met, or that it
         ended."""
         new = [_Process(task, self._lines) for task in tasks]
-        self._processes += new
+        for process in new:
+            self._processes.append(process)
+            try:
+                process.start()
+            except OSError as cause:
+                raise SoapsvcError(f"{process.name} cannot be started: {cause.strerror}") from cause
         for process in new:
             if (met := process.first_word()) is not None:
                 raise met
@@ -131,13 +145,13 @@ class Supervisor:
             running = [process.told for process in self._processes if process.start_at is None]
             saying = wait([self._signals.fileno(), *running], timeout=min(pauses, default=None))
             for process in self._processes:
-                if process.told in saying:
+                if process.start_at is None and process.told in saying:
                     process.hear()
 
     def end(self) -> None:
         """Have them finish what is under way; kill those that hang."""
-        self._lines.supervisor.let_go()
-        self._lines.starting.let_go()
+        self._lines.working.let_go()
+        self._lines.starting.let_go()  # who waited for others that did not come goes on, and ends
         until = time.monotonic() + self._shutdown_seconds + CLOSING_SECONDS
         for process in self._processes:
             process.end(until)
@@ -159,36 +173,47 @@ class _Process:
     """
 
     told: Connection
-    start_at: float | None
 
     def __init__(self, task: Task, lines: _Lines):
-        self._task, self._lines = task, lines
+        self.name, self._task, self._lines = task.name, task, lines
+        self.start_at: float | None = None
+        self._process: ForkProcess | None = None
+        self._ready_at: float | None = None
         self._deaths = 0
-        self._start()
 
-    def _start(self) -> None:
-        self.told, theirs = _FORK.Pipe(duplex=False)
-        self._process: ForkProcess = _FORK.Process(target=self._run, args=(theirs,), name=self._task.name)
-        # A handler of this process would write into its own pipe: none is called in the fork before it has its own.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    def start(self) -> None:
+        """Errors: OSError: there is no room for one more."""
+        self.told, theirs = FORK.Pipe(duplex=False)
         try:
-            self._process.start()
+            process = FORK.Process(target=self._run, args=(theirs,), name=self.name)
+            start_fork(process)
+        except OSError:
+            self.told.close()
+            raise
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        theirs.close()
-        self._started_at, self.start_at = time.monotonic(), None
+            theirs.close()
+        self._process, self._ready_at, self.start_at = process, None, None
 
     def _run(self, told: Connection) -> None:
-        self._lines.supervisor.let_go()
-        self._lines.starting.let_go()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the supervisor too, which ends this one
+        self._lines.let_go()
+        self.told.close()
+        # Ctrl-C reaches the supervisor too, which ends this one; to be ignored would be handed on to programs.
+        signal.signal(signal.SIGINT, lambda *_: None)
         starting = Start(self._lines, told)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+        take_signals()
+        met: SoapsvcError | None = None
         try:
             self._task.run(starting)
         except SoapsvcError as error:
-            with contextlib.suppress(OSError):
-                told.send(error)
+            met = error
+        except Exception as error:
+            log.exception("internal error", process=self.name)
+            met = SoapsvcError(f"{self.name} met an internal error ({type(error).__name__}), which the log tells")
+        finally:
+            atexit._run_exitfuncs()  # which a fork leaves to this one: temporary files are removed
+        if met is not None:
+            with contextlib.suppress(OSError):  # the supervisor is gone
+                told.send(met)
             sys.exit(1)
 
     def first_word(self) -> SoapsvcError | None:
@@ -196,8 +221,8 @@ class _Process:
         try:
             met: SoapsvcError | None = self.told.recv()
         except EOFError:
-            self._process.join()
-            return SoapsvcError(f"{self._task.name} ended with exit code {self._process.exitcode} while it started")
+            return SoapsvcError(f"{self.name} ended with exit code {self._exit_code()} while it started")
+        self._ready_at = time.monotonic()
         return met
 
     def hear(self) -> None:
@@ -206,35 +231,48 @@ class _Process:
             met: SoapsvcError | None = self.told.recv()
         except EOFError:
             self._died()
+            return
+        if met is None:
+            self._ready_at = time.monotonic()
         else:
-            if met is not None:
-                log.error("process cannot start", process=self._task.name, cause=str(met))
+            log.error("process failed", process=self.name, cause=str(met))
 
     def _died(self) -> None:
-        self._process.join()
+        exit_code, pid = self._exit_code(), self._process.pid if self._process else None
+        self.told.close()
         self._task.died()
-        now = time.monotonic()
-        if now - self._started_at > SETTLED_SECONDS:
+        if self._ready_at is not None and time.monotonic() - self._ready_at > SETTLED_SECONDS:
             self._deaths = 0
+        pause = self._pause()
+        log.error("process ended", process=self.name, pid=pid, exit_code=exit_code, restart_in=pause)
+
+    def _pause(self) -> float:
+        """Have the next one wait; for how long."""
         pause = RESTART_SECONDS[min(self._deaths, len(RESTART_SECONDS) - 1)]
         self._deaths += 1
-        self.start_at = now + pause
-        log.error(
-            "process died",
-            process=self._task.name,
-            pid=self._process.pid,
-            exit_code=self._process.exitcode,
-            restart_in=pause,
-        )
+        self.start_at = time.monotonic() + pause
+        return pause
 
     def start_when_due(self, now: float) -> None:
-        if self.start_at is not None and now >= self.start_at:
-            self.told.close()
-            self._start()
+        if self.start_at is None or now < self.start_at:
+            return
+        try:
+            self.start()
+        except OSError as cause:
+            log.error("process cannot be started", process=self.name, cause=cause.strerror, again_in=self._pause())
 
     def end(self, until: float) -> None:
         """Wait for it, until time.monotonic() says so; then kill it."""
+        if self._process is None:
+            return
         self._process.join(max(0.0, until - time.monotonic()))
         if self._process.is_alive():
+            log.warning("process did not end and was killed", process=self.name, pid=self._process.pid)
             self._process.kill()
             self._process.join()
+
+    def _exit_code(self) -> int | None:
+        if self._process is None:
+            return None
+        self._process.join()
+        return self._process.exitcode

@@ -22,7 +22,7 @@ from soapsvc.serving.listener import QUIET_SECONDS, Listener
 from soapsvc.serving.sockets import address_of, listening_socket
 from soapsvc.settings import load_settings
 from soapsvc.shutdown import Shutdown
-from tests.pushing import Service, envelope, free_port, listed, running_service
+from tests.pushing import Service, envelope, free_port, listed, post, running_service
 from tests.serving.connection import Connection, NoAnswer, eventually, head
 
 BODY = envelope(1, b"a line of the report\r\n" * 10_000)
@@ -271,6 +271,7 @@ def test_the_process_that_looks_at_the_contract_is_not_the_service(tmp_path: Pat
         os.kill(int(children.read_text().split()[0]), signal.SIGTERM)
         assert process.stderr is not None
         assert any("pushes at" in line for line in process.stderr)
+        assert post(f"http://{address}/push", BODY).acknowledged, "the signal ended the service"
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=30) == 0
 
