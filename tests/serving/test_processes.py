@@ -240,12 +240,14 @@ def test_what_is_under_way_in_a_process_that_is_told_to_end_is_acknowledged(tmp_
         if to_all:
             os.killpg(service.process.pid, signal.SIGINT)
         else:
-            for pid in receivers(service):
+            told = receivers(service)
+            for pid in told:
                 os.kill(pid, signal.SIGTERM)
         time.sleep(0.3)
         connection.send(BODY)
         assert connection.answer().acknowledged
     if not to_all:
+        assert eventually(lambda: not any(map(is_alive, told)))
         assert push(service, 1).acknowledged
         service.process.send_signal(signal.SIGTERM)
     assert service.process.wait(timeout=20) == 0
@@ -313,7 +315,10 @@ def test_what_a_delivery_keeps_in_a_temporary_directory_is_removed_with_its_proc
 @pytest.mark.parametrize("wrong", ["inbox", "wsdl"])
 def test_what_cannot_be_started_is_told_as_by_one_process(tmp_path: Path, wrong: str) -> None:
     wsdl = tmp_path / "wrong.wsdl"
-    wsdl.write_bytes(WSDL_FILE.read_bytes().replace(b'type="xs:string"', b'type="xs:nothing"', 1))
+    pattern = b'<xs:simpleType name="T"><xs:restriction base="xs:string"><xs:pattern value="(a"/></xs:restriction></xs:simpleType>'
+    wsdl.write_bytes(
+        WSDL_FILE.read_bytes().replace(b"</xs:schema>", pattern + b"</xs:schema>", 1)
+    )  # read, not compiled
     inbox = f"sqlite:///{tmp_path}" if wrong == "inbox" else f"sqlite:///{tmp_path / 'inbox.db'}"
     said = set()
     for processes in ("1", "2"):

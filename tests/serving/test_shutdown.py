@@ -271,7 +271,9 @@ def test_the_process_that_looks_at_the_contract_is_not_the_service(tmp_path: Pat
         os.kill(int(children.read_text().split()[0]), signal.SIGTERM)
         assert process.stderr is not None
         assert any("pushes at" in line for line in process.stderr)
-        assert post(f"http://{address}/push", BODY).acknowledged, "the signal ended the service"
+        time.sleep(0.5)
+        assert process.poll() is None, "the signal ended the service"
+        assert post(f"http://{address}/push", BODY).acknowledged
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=30) == 0
 
