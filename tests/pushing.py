@@ -7,6 +7,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -136,23 +137,27 @@ def start_service(
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "soapsvc.toml"
     config.write_text(settings)
-    listen, admin = f"127.0.0.1:{port or free_port()}", f"127.0.0.1:{free_port()}"
+    log = folder / "log"
+    said_before = log.stat().st_size if log.exists() else 0
     inbox = f"sqlite:///{folder / 'inbox.db'}"
-    command = [sys.executable, "-m", "soapsvc", "serve", "--config", str(config), "--listen", listen, "--admin", admin]
+    command = [sys.executable, "-m", "soapsvc", "serve", "--config", str(config)]
+    command += ["--listen", f"127.0.0.1:{port or 0}", "--admin", "127.0.0.1:0"]  # which are free, the kernel knows best
     process = subprocess.Popen(
-        [*command, "--inbox", inbox, *flags], stderr=(folder / "log").open("a"), text=True,
+        [*command, "--inbox", inbox, *flags], stderr=log.open("a"), text=True,
         env={**os.environ, **(environment or {})}, start_new_session=new_session,
     )  # fmt: skip
-    service = Service(process, f"http://{listen}/push", f"http://{admin}", inbox)
     patience = time.monotonic() + 30
     while process.poll() is None and time.monotonic() < patience:
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            if get(f"{service.admin_url}/healthz").status == 200:
-                return service
+        said = re.search(rb"soapsvc: pushes at (\S+), inbox page at (\S+)/ ", log.read_bytes()[said_before:])
+        if said:
+            service = Service(process, said[1].decode(), said[2].decode(), inbox)
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                if get(f"{service.admin_url}/healthz").status == 200:
+                    return service
         time.sleep(0.05)
     process.kill()
     process.wait()
-    raise AssertionError(f"soapsvc serve did not come up:\n{(folder / 'log').read_text()}")
+    raise AssertionError(f"soapsvc serve did not come up:\n{log.read_text()}")
 
 
 @contextlib.contextmanager
