@@ -6,13 +6,13 @@ sockets: each fork opens what it needs. So they start at once, share the memory 
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
 import signal
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
@@ -210,7 +210,9 @@ class _Process:
             log.exception("internal error", process=self.name)
             met = SoapsvcError(f"{self.name} met an internal error ({type(error).__name__}), which the log tells")
         finally:
-            atexit._run_exitfuncs()  # which a fork leaves to this one: temporary files are removed
+            # A fork ends without what a program does at its end, and from 3.13 on without what was asked for before the
+            # fork: what temporary directories wait for.
+            weakref.finalize._exitfunc()  # type: ignore[attr-defined]
         if met is not None:
             with contextlib.suppress(OSError):  # the supervisor is gone
                 told.send(met)
