@@ -271,7 +271,8 @@ def _insert_whole(connection: Connection, pushes: Sequence[NewPush]) -> None:
 
 
 def _add_to_totals(connection: Connection, **sums: int) -> None:
-    add_to_totals(connection, os.getpid() % TOTAL_SLOTS, {name: number for name, number in sums.items() if number})
+    slot = hash((os.getpid(), id(connection.engine))) % TOTAL_SLOTS  # of this store: two that share a row may deadlock
+    add_to_totals(connection, slot, {name: number for name, number in sums.items() if number})
 
 
 def _use(connection: Connection, source: str) -> int:
