@@ -19,6 +19,8 @@ from typing import Any
 import structlog
 
 from soapsvc.delivery.routes import routes
+from soapsvc.errors import StoreUnavailable
+from soapsvc.inbox.database import inbox_url, sqlite_path
 from soapsvc.inbox.exchange_log import ExchangeLog, Kept
 from soapsvc.inbox.sql_store import open_store, to_nobody
 from soapsvc.receiver import Receiver
@@ -64,9 +66,12 @@ def serve_in_several_processes(
     """As with one, but `processes` receivers on one listening socket, and one process for all that is not receiving."""
     _leave_alone_what_stays()
     counts = multiprocessing.get_context("fork").RawArray("i", settings.processes)
+    made = False
 
     def office(start: Start) -> None:
         public.close()
+        if made:
+            _hold_inbox(settings)
         with _Rooms(settings) as rooms, rooms.worker():
             listener = rooms.admin_listener(admin)
             start.ready(rooms.shutdown)
@@ -75,6 +80,7 @@ def serve_in_several_processes(
 
     def receiver(number: int, start: Start) -> None:
         admin.close()
+        _hold_inbox(settings)
         if settings.affinity == "auto":
             _stay_on_one_processor(number, settings.processes)
         with _Rooms(settings) as rooms:
@@ -85,6 +91,7 @@ def serve_in_several_processes(
 
     with Supervisor(signals, settings.shutdown_seconds) as supervisor:
         supervisor.start([Task("admin page", office)])  # alone: it makes the inbox, or tells why there can be none
+        made = True
         hold_contract(settings, looking)
         supervisor.start(
             Task(f"receiver {number + 1}", partial(receiver, number), partial(without, counts, number))
@@ -95,6 +102,14 @@ def serve_in_several_processes(
         supervisor.keep()
         public.close()  # or senders would be kept waiting for nobody while the receivers finish
         admin.close()
+
+
+def _hold_inbox(settings: Settings) -> None:
+    """That the inbox is still there: one that was taken away is not made anew and acknowledged into by a process that
+    is started again. Errors: StoreUnavailable."""
+    file = sqlite_path(inbox_url(settings.inbox))
+    if file is not None and not file.exists():
+        raise StoreUnavailable(f"{file} is gone: put it back, or start the service again to have a new one")
 
 
 class RunningServer:

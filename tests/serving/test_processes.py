@@ -231,6 +231,26 @@ def test_one_that_cannot_open_the_inbox_says_why_and_is_tried_again(service: Ser
     assert service.terminate() == 0
 
 
+def test_an_inbox_that_was_taken_away_is_not_made_anew_by_one_that_is_started_again(
+    service: Service, tmp_path: Path
+) -> None:
+    assert push(service, 1).acknowledged
+    away = tmp_path / "away"
+    away.mkdir()
+    for name in ("inbox.db", "inbox.db-wal", "inbox.db-shm"):
+        (tmp_path / name).rename(away / name)
+    for pid in (*receivers(service), *office(service)):
+        os.kill(pid, signal.SIGKILL)
+    assert eventually(lambda: "inbox.db is gone" in (tmp_path / "log").read_text())
+    time.sleep(1)
+    assert not (tmp_path / "inbox.db").exists()
+    for name in ("inbox.db", "inbox.db-wal", "inbox.db-shm"):
+        (away / name).rename(tmp_path / name)
+    assert push(service, 2).acknowledged
+    assert service.terminate() == 0
+    assert stored(service) == [1, 2]
+
+
 @pytest.mark.parametrize("to_all", [True, False], ids=["Ctrl-C", "SIGTERM to a receiver"])
 def test_what_is_under_way_in_a_process_that_is_told_to_end_is_acknowledged(tmp_path: Path, to_all: bool) -> None:
     service = start_service(tmp_path, "--processes", str(PROCESSES), settings="shutdown_seconds = 5", new_session=True)
