@@ -172,7 +172,7 @@ ARRIVALS = Table(
     sqlite_with_rowid=False,
 )
 
-TOTAL_SLOTS = 64  # rows of `totals`: each process adds to one of them, so that two seldom wait for each other
+TOTAL_SLOTS = 64  # rows of `totals`: each open store adds to one of them, so that two seldom wait for each other
 TOTALS = Table(  # sums over accepted pushes, because to count ten million of them takes seconds
     "totals",
     METADATA,

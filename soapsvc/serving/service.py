@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
-import multiprocessing
 import os
 import socket
 import sys
@@ -27,6 +26,7 @@ from soapsvc.receiver import Receiver
 from soapsvc.serving.admin_desk import AdminDesk
 from soapsvc.serving.contract_reading import contract_in_force, hold_contract, read_contract, tell_contract
 from soapsvc.serving.exchange_recorder import ExchangeRecorder
+from soapsvc.serving.forks import FORK
 from soapsvc.serving.listener import Listener
 from soapsvc.serving.shared_connections import SharedConnections, without
 from soapsvc.serving.sockets import bound_sockets
@@ -65,7 +65,7 @@ def serve_in_several_processes(
 ) -> None:
     """As with one, but `processes` receivers on one listening socket, and one process for all that is not receiving."""
     _leave_alone_what_stays()
-    counts = multiprocessing.get_context("fork").RawArray("i", settings.processes)
+    counts = FORK.RawArray("i", settings.processes)
     made = False
 
     def office(start: Start) -> None:
