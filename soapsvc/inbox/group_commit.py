@@ -26,6 +26,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from soapsvc.errors import StoreError, StoreUnavailable
+from soapsvc.inbox import totals
 from soapsvc.inbox.failures import in_doubt, is_busy, is_deadlock, not_stored, perhaps_stored
 from soapsvc.inbox.push_rows import NewPush
 from soapsvc.records import Accepted
@@ -249,7 +250,9 @@ class GroupCommit:
             _refuse(gathered, not_stored(cause, "begin"))
             return
         try:
+            totals.begin(connection)
             outcomes = self._outcomes(connection, gathered, _in_savepoint if each_apart else _at_once)
+            totals.write(connection)
         except Exception as cause:
             if is_deadlock(cause) and attempts > 1:  # two machines wanted the same rows: the server chose this one
                 transaction.rollback()
@@ -284,7 +287,7 @@ class GroupCommit:
         """What each brought, in their order: its result, or the exception that undid it alone.
 
         Two nodes lock in the same order: the quarantine, which works without an order are about, then new keys, then
-        pushes that are stored.
+        pushes that are stored, and at the end the sums (totals.py).
         """
         early = [w.work for w in gathered if not w.order and not isinstance(w.work, NewPush)]
         quarantine = [do(connection, work) for work in early]
@@ -337,12 +340,14 @@ def _at_once(connection: Connection, work: Work[Any]) -> Any:
 def _in_savepoint(connection: Connection, work: Work[Any]) -> Any:
     """The work's result, or the exception that undid it alone. What concerns the database as a whole is raised."""
     connection.exec_driver_sql("SAVEPOINT one_work")
+    sums = totals.gathered(connection)
     try:
         outcome = work(connection)
     except Exception as cause:
         if _concerns_all(cause):
             raise
         connection.exec_driver_sql("ROLLBACK TO SAVEPOINT one_work")
+        totals.begin(connection, sums)
         outcome = cause
     connection.exec_driver_sql("RELEASE SAVEPOINT one_work")
     return outcome

@@ -5,7 +5,6 @@ Each function is handed the connection of a transaction that another one commits
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,9 +14,9 @@ from sqlalchemy import Connection, RowMapping, Table, delete, func, insert, sele
 from sqlalchemy.dialects import postgresql, sqlite
 
 from soapsvc.errors import NoSuchPush
-from soapsvc.inbox import push_record
+from soapsvc.inbox import push_record, totals
 from soapsvc.inbox.content_files import Key
-from soapsvc.inbox.driver_statements import add_to_totals, insert_new_keys, insert_rows
+from soapsvc.inbox.driver_statements import insert_new_keys, insert_rows
 from soapsvc.inbox.outbox_writes import queue
 from soapsvc.inbox.push_rows import NewPush
 from soapsvc.inbox.tables import (
@@ -28,7 +27,6 @@ from soapsvc.inbox.tables import (
     PROBE,
     PUSHES,
     QUARANTINE_USE,
-    TOTAL_SLOTS,
 )
 from soapsvc.records import Accepted, PushState
 
@@ -111,7 +109,7 @@ def _count(connection: Connection, found: RowMapping, new: NewPush) -> Accepted:
                 "source_ip": new.push["source_ip"],
             },
         )
-    _add_to_totals(connection, redeliveries=1)
+    totals.add(connection, redeliveries=1)
     return as_redelivery(found)
 
 
@@ -193,7 +191,7 @@ def count_removed(connection: Connection, removed: Sequence[Any]) -> None:
     rows = [row if isinstance(row, Mapping) else row._mapping for row in removed]
     accepted = [row for row in rows if row["state"] == PushState.ACCEPTED.value]
     if accepted:
-        _add_to_totals(
+        totals.add(
             connection,
             accepted=-sum(row.get("pushes", 1) for row in accepted),
             documents=-sum(row["documents"] for row in accepted),
@@ -254,7 +252,7 @@ def _insert_accepted(connection: Connection, pushes: Sequence[NewPush]) -> None:
         return
     _insert_whole(connection, pushes)
     queue(connection, [(new.id, to, new.push["received_at"]) for new in pushes for to in new.deliveries])
-    _add_to_totals(
+    totals.add(
         connection,
         accepted=len(pushes),
         documents=sum(new.push["documents"] for new in pushes),
@@ -268,11 +266,6 @@ def _insert_whole(connection: Connection, pushes: Sequence[NewPush]) -> None:
     insert_rows(connection, CONTENTS, [content for new in pushes for content in new.contents])
     drops = [{"sha256": sha256, "push_id": new.id} for new in pushes for sha256 in new.drop]
     insert_rows(connection, DROP_DOCUMENTS, drops)
-
-
-def _add_to_totals(connection: Connection, **sums: int) -> None:
-    slot = hash((os.getpid(), id(connection.engine))) % TOTAL_SLOTS  # of this store: two that share a row may deadlock
-    add_to_totals(connection, slot, {name: number for name, number in sums.items() if number})
 
 
 def _use(connection: Connection, source: str) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, delete, func, or_, select, text
 
-from soapsvc.inbox import push_writes, search_sums
+from soapsvc.inbox import push_writes, search_sums, totals
 from soapsvc.inbox.partitions import PARTITIONED, partition_name, weeks_made
 from soapsvc.inbox.push_id import first_id_of
 from soapsvc.inbox.retention_bounds import PROTECTED, Cuts, is_due
@@ -66,11 +66,13 @@ def drop_week(connection: Connection, week: Week, before: Cuts, now: datetime) -
     connection.execute(text(f"LOCK TABLE {', '.join(PARTITIONED)}, holds IN ACCESS EXCLUSIVE MODE"))
     if _sums(connection, within, before) != held:
         raise Week.IsKept
+    totals.begin(connection)
     push_writes.count_removed(connection, held)
     of_week = DROP_DOCUMENTS.c.push_id
     connection.execute(delete(DROP_DOCUMENTS).where(of_week >= week.first, of_week < week.after))
     for table in PARTITIONED:
         connection.execute(text(f"DROP TABLE {partition_name(table, week.begins)}"))
+    totals.write(connection)
     return sum(row["pushes"] for row in held), sum(row["raw_bytes"] for row in held)
 
 

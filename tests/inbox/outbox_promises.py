@@ -13,7 +13,7 @@ import pytest
 from soapsvc.delivery_records import Claim
 from soapsvc.delivery_settings import Bounds, RetentionSettings
 from soapsvc.errors import MoveNotListed, NoSuchPush, StoreUnavailable
-from soapsvc.inbox import outbox_writes, push_writes
+from soapsvc.inbox import outbox_writes, totals
 from soapsvc.inbox.outbox_writes import ATTEMPTS_KEPT, Settlement
 from soapsvc.inbox.sql_store import SqlStore
 from soapsvc.records import DropForm, Origin, TakenIn
@@ -115,7 +115,7 @@ class OutboxPromises:
             raise RuntimeError("after the deliveries were queued")
 
         with monkeypatch.context() as patch:
-            patch.setattr(push_writes, "_add_to_totals", fail)
+            patch.setattr(totals, "add", fail)
             with pytest.raises(StoreUnavailable):
                 store.accept(push(), STRICT)
         assert store.outbox.figures() == ()

@@ -19,7 +19,7 @@ import pytest
 from sqlalchemy import event
 
 from soapsvc.errors import StoreError, StoreUnavailable
-from soapsvc.inbox import push_writes
+from soapsvc.inbox import push_writes, totals
 from soapsvc.inbox.content_files import ORPHAN_AGE_SECONDS
 from soapsvc.inbox.database import Database, inbox_url
 from soapsvc.inbox.push_rows import accepted_push, quarantined_push
@@ -76,6 +76,7 @@ def test_what_grows_with_the_inbox_is_never_read_whole(inbox_file: Path, open_in
     database = Database(inbox_url(f"sqlite:///{inbox_file}"), create=True)
     event.listen(database.writer, "before_cursor_execute", lambda c, k, s, p, x, m: seen.append((s, p[0] if m else p)))
     with database.writer.connect() as connection, connection.begin():
+        totals.begin(connection)
         for one in (push(9), push(1), push(1, b"other")):
             push_writes.store_all(connection, [accepted_push(one, STRICT)])
         for n in range(3):  # the third makes room in both bounds
@@ -85,6 +86,7 @@ def test_what_grows_with_the_inbox_is_never_read_whole(inbox_file: Path, open_in
         other = replace(refused(b""), verdict=replace(REFUSED, contract_sha256="d" * 64))
         push_writes.refuse_again(connection, quarantined_push(other).instead_of(kept_id, NOON))
         push_writes.accept_kept(connection, accepted_push(push(20), STRICT).instead_of(kept_id, NOON))
+        totals.write(connection)
         for state in (None, PushState.ACCEPTED, PushState.QUARANTINED):
             for before_id in (None, "1k0xpzcn164ywxd1g8e4"):
                 connection.execute(page_query(50, state, before_id)).all()
