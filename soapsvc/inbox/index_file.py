@@ -58,29 +58,39 @@ CREATE TABLE accounts (account TEXT PRIMARY KEY, pushes INTEGER NOT NULL) WITHOU
 """
 
 
+def is_damage(cause: sqlite3.DatabaseError) -> bool:
+    """Whether the file is no such index (any more); no: it cannot be used now, on a disk that is full, say."""
+    lacks_table = getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+    return lacks_table or not isinstance(cause, sqlite3.OperationalError)
+
+
 class IndexFile:
     """The file at a path, for one inbox."""
 
     def __init__(self, path: Path, inbox_id: str):
+        """Errors: OSError, sqlite3.Error: there can be no index on this disk now; one that was there is left alone."""
         self.path, self._inbox_id = path, inbox_id
         try:
             usable = path.exists() and self._is_ours()
-        except sqlite3.Error:
+        except sqlite3.DatabaseError as cause:
+            if not is_damage(cause):
+                raise
             usable = False
         if not usable:
             self.make_anew()
 
     def make_anew(self) -> None:
-        """Remove what is there, and make the tables, empty."""
+        """Remove what is there, and make the tables, empty: all or, where the disk is full, none of them."""
         for suffix in ("", "-wal", "-shm"):
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
         # made here, since SQLite would leave it readable for everybody
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         with self.connection() as connection:
             connection.execute("PRAGMA journal_mode = wal")
-            connection.executescript(_TABLES)
+            connection.executescript(f"BEGIN IMMEDIATE; {_TABLES}")
             facts = [("form", FORM), ("inbox", self._inbox_id), ("followed", ""), ("settled", "")]
             connection.executemany("INSERT INTO facts VALUES (?, ?)", facts)
+            connection.execute("COMMIT")
 
     @contextlib.contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:

@@ -134,6 +134,9 @@ class Indexer:
             except (StoreError, OSError) as cause:  # the inbox says so to its senders; here it is tried again
                 _LOG.warning("search index not filled", cause=str(cause))
                 pause = AFTER_FAILURE_SECONDS
+            except Exception:  # a defect of ours; were the thread to end, nothing would ever be found again
+                _LOG.exception("search index not filled")
+                pause = AFTER_FAILURE_SECONDS
             self._closing.wait(pause)
 
     def _fill(self) -> bool:

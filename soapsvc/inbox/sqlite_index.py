@@ -12,7 +12,7 @@ import structlog
 
 from soapsvc.errors import StoreUnavailable
 from soapsvc.inbox.index_entry import IndexEntry, entry_of
-from soapsvc.inbox.index_file import IndexFile
+from soapsvc.inbox.index_file import IndexFile, is_damage
 from soapsvc.inbox.push_id import number_of
 from soapsvc.inbox.search_index import Facets, Hour, Sender
 from soapsvc.inbox.search_query import (
@@ -99,7 +99,10 @@ class SqliteIndex:
 
     def fact(self, name: str) -> str:
         with self._filling() as connection:
-            return str(connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()[0])
+            found = connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+            if found is None:
+                raise sqlite3.DatabaseError(f"it does not say what is {name}")
+            return str(found[0])
 
     def unknown(self, push_ids: Sequence[str]) -> list[str]:
         with self._filling() as connection:
@@ -143,12 +146,16 @@ class SqliteIndex:
         try:
             with self._file.connection() as connection:
                 yield connection
-        except sqlite3.DatabaseError as cause:
-            _LOG.warning("search index made anew", cause=str(cause))
-            try:
-                self._file.make_anew()
-            except (OSError, sqlite3.Error) as why:
-                raise _unavailable(why) from why
+        except (OSError, sqlite3.Error) as cause:
+            if isinstance(cause, sqlite3.DatabaseError) and is_damage(cause):
+                _LOG.warning("search index made anew", cause=str(cause))
+                self._make_anew()
+            raise _unavailable(cause) from cause
+
+    def _make_anew(self) -> None:
+        try:
+            self._file.make_anew()
+        except (OSError, sqlite3.Error) as cause:
             raise _unavailable(cause) from cause
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from soapsvc.errors import StoreUnavailable
-from soapsvc.inbox.search_index import SearchIndex
+from soapsvc.inbox.search_index import Facets, SearchIndex
 from soapsvc.inbox.store import InboxStore
 from soapsvc.records import InboxRow
 from soapsvc.web.asked import AskedList
@@ -35,3 +35,13 @@ def listing(store: InboxStore, index: SearchIndex | None, asked: AskedList) -> L
     ids = index.find(asked.filters, before_id=asked.before, limit=limit + 1)
     older = ids[limit - 1] if len(ids) > limit else None
     return Listing(store.rows_of(ids[:limit]), older)
+
+
+def offered(index: SearchIndex | None) -> Facets | None:
+    """What the list can be narrowed to; None: the index cannot be used now, and the list is there all the same."""
+    if index is None:
+        return None
+    try:
+        return index.facets()
+    except StoreUnavailable:
+        return None

@@ -17,7 +17,7 @@ from soapsvc.web.charts import bar
 from soapsvc.web.delivery_notes import known_targets
 from soapsvc.web.desk import Desk
 from soapsvc.web.envelope_views import excerpts, of_push
-from soapsvc.web.listing import listing
+from soapsvc.web.listing import listing, offered
 from soapsvc.web.previews import PAGES, Preview, Previews
 
 DEVIATIONS_SHOWN = 200  # each with the lines around it; a verdict has up to a thousand
@@ -47,7 +47,7 @@ def blueprint(
         return render_template(
             "inbox.html", rows=found.rows, older=found.older, asked=asked, stats=store.stats(),
             filters=asked_texts(FILTER_NAMES), kinds=PushKind, states=PushState, push_url=push_url,
-            facets=desk.index.facets() if desk.index else None, newest=_newest(store),
+            facets=offered(desk.index), newest=_newest(store),
             filter_links=_filter_links(asked.query),
         )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Iterator
@@ -77,3 +78,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture
 def open_on_small_disk(small_disk: Path) -> Iterator[OpenStore]:
     yield from opening(f"sqlite:///{small_disk / 'inbox.db'}")
+
+
+def fill(folder: Path) -> Path:
+    """Take every byte that is left."""
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    return filler

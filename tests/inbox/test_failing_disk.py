@@ -22,7 +22,7 @@ from soapsvc.inbox.sql_store import SqlStore
 from soapsvc.records import Accepted, RefusedPush
 from soapsvc.spool import Content, Spool
 from tests.inbox.accepting import AskedProcess, push_of
-from tests.inbox.conftest import DISK_BYTES
+from tests.inbox.conftest import DISK_BYTES, fill
 from tests.inbox.making import (
     LARGE,
     MIB,
@@ -39,15 +39,6 @@ from tests.inbox.making import (
 )
 
 IN_DOUBT = "whether this push was stored is not known"
-
-
-def fill(folder: Path) -> Path:
-    """Take every byte that is left."""
-    filler = folder / "filler"
-    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(bytes(4096))
-    return filler
 
 
 def files_of(folder: Path) -> list[Path]:

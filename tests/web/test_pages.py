@@ -158,6 +158,16 @@ def test_the_page_of_a_conflict_leads_to_the_push_that_was_first(client: FlaskCl
     assert f"the same job as {first}, with other content" in page.text
 
 
+def test_the_list_is_there_when_the_index_is_not(store: SqlStore) -> None:
+    accepted = store.accept(push(1), STRICT).id
+    index = store.search_index()
+    store.companion("index").write_bytes(b"this is no database" * 500)
+    client = admin_app(OwnSettings(), store, CONTRACT, Desk(index)).test_client()
+    assert Page(client.get("/?state=accepted")).links("/pushes/") == [f"/pushes/{accepted}"]
+    searched = client.get("/?q=weekly")
+    assert (searched.status_code, "search index cannot be used now" in searched.text) == (503, True)
+
+
 def test_the_job_of_a_push_leads_to_all_pushes_of_that_job(store: SqlStore) -> None:
     ids = [
         store.accept(push(n, document, arrival=arrival(n)), STRICT).id
