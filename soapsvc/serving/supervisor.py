@@ -23,14 +23,13 @@ import structlog
 
 from soapsvc.errors import SoapsvcError
 from soapsvc.serving.forks import FORK, start_fork, take_signals
-from soapsvc.shutdown import EndingSignals, Shutdown
+from soapsvc.shutdown import ENDING_SIGNALS, EndingSignals, Shutdown
 
 log = structlog.get_logger()
 
 RESTART_SECONDS = (0.0, 0.5, 1.0, 2.0, 5.0)  # before one that died at once is started again; the last one stays
 SETTLED_SECONDS = 30.0  # one that was ready for so long and died is started again without a pause
 CLOSING_SECONDS = 5.0  # beyond the shutdown's, for processes to close their stores before they are killed
-DIES_SECONDS = 0.1  # between the ends of the lines of a supervisor that dies, at most
 
 
 class _Line:
@@ -39,9 +38,8 @@ class _Line:
     def __init__(self) -> None:
         self._end, self._held = os.pipe()
 
-    def wait(self, seconds: float | None = None) -> bool:
-        """Whether nobody holds it now."""
-        return bool(wait([self._end], seconds))
+    def wait(self) -> None:
+        wait([self._end])
 
     def let_go(self) -> None:
         if self._held >= 0:
@@ -51,19 +49,17 @@ class _Line:
 
 @dataclass(frozen=True)
 class _Lines:
-    """What a process knows of its supervisor: it holds each of these as long as
+    """What a process knows of its supervisor: it lives and holds each of these as long as
 
     starting    not all are ready
     working     nothing has ended the service
-    living      it lives
     """
 
     starting: _Line = field(default_factory=_Line)
     working: _Line = field(default_factory=_Line)
-    living: _Line = field(default_factory=_Line)
 
     def let_go(self) -> None:
-        for line in (self.starting, self.working, self.living):
+        for line in (self.starting, self.working):
             line.let_go()
 
 
@@ -90,9 +86,6 @@ class Start:
         if self._shutdown is None:
             os._exit(1)
         self._shutdown.begin()
-        if not self._lines.living.wait(DIES_SECONDS):
-            self._lines.living.wait()  # it waits for this process, unless a second signal ends it
-            os._exit(1)
 
 
 @dataclass(frozen=True)
@@ -135,7 +128,7 @@ class Supervisor:
                 raise met
 
     def keep(self) -> None:
-        """Let them work, and replace those that die, until a signal comes."""
+        """Let them work, and replace those that die, until a signal comes; another one kills them all."""
         self._lines.starting.let_go()
         while not self._signals.came:
             now = time.monotonic()
@@ -147,6 +140,8 @@ class Supervisor:
             for process in self._processes:
                 if process.start_at is None and process.told in saying:
                     process.hear()
+        for number in ENDING_SIGNALS:
+            signal.signal(number, self._kill_all)
 
     def end(self) -> None:
         """Have them finish what is under way; kill those that hang."""
@@ -155,6 +150,12 @@ class Supervisor:
         until = time.monotonic() + self._shutdown_seconds + CLOSING_SECONDS
         for process in self._processes:
             process.end(until)
+
+    def _kill_all(self, number: int, _frame: object) -> None:
+        for process in self._processes:
+            process.kill()
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
 
     def __enter__(self) -> Supervisor:
         return self
@@ -270,8 +271,13 @@ class _Process:
         self._process.join(max(0.0, until - time.monotonic()))
         if self._process.is_alive():
             log.warning("process did not end and was killed", process=self.name, pid=self._process.pid)
-            self._process.kill()
+            self.kill()
             self._process.join()
+
+    def kill(self) -> None:
+        """Where there is one; one that was stopped too."""
+        if self._process is not None:
+            self._process.kill()
 
     def _exit_code(self) -> int | None:
         if self._process is None:

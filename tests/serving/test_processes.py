@@ -19,7 +19,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from soapsvc.serving.supervisor import CLOSING_SECONDS, DIES_SECONDS, RESTART_SECONDS
+from soapsvc.serving.supervisor import CLOSING_SECONDS, RESTART_SECONDS
 from soapsvc.shipped import WSDL_FILE
 from tests.pushing import HttpAnswer, Service, envelope, free_port, listed, post, running_service, start_service
 from tests.serving.connection import Connection, eventually, head
@@ -275,14 +275,15 @@ def test_what_is_under_way_in_a_process_that_is_told_to_end_is_acknowledged(tmp_
 
 
 def test_a_second_signal_ends_every_process_at_once(tmp_path: Path) -> None:
+    """Also one that is stopped: it would keep the port."""
     with running_service(tmp_path, "--processes", str(PROCESSES), settings="shutdown_seconds = 60") as service:
-        started = descendants(service.process.pid)
+        started, receiving = descendants(service.process.pid), receivers(service)
         with Connection(service.url) as connection:
             connection.send(head(len(BODY), "Expect: 100-continue"))
             assert connection.status() == 100
             service.process.send_signal(signal.SIGTERM)
             assert eventually(lambda: is_refused(service.url))
-            time.sleep(3 * DIES_SECONDS)
+            os.kill(receiving[0], signal.SIGSTOP)
             service.process.send_signal(signal.SIGTERM)
             assert service.process.wait(timeout=10) == -signal.SIGTERM
             assert eventually(lambda: not any(map(is_alive, started)), 5)
