@@ -81,6 +81,7 @@ class JudgingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no type
     _request_began = 0.0
     _was_refused = False  # the last request: what comes may be its body
     _lingers_until = 0.0  # 0: not lingering
+    waits_since: float | None = None  # by time.monotonic(): a thread is with an answer that is read too slowly for it
 
     def __init__(self, server: Any, sock: socket.socket, addr: Any, adj: Any, map: Any = None):
         self.parser_class = partial(JudgingParser, peer=addr[:2], before_body=server.before_body, told=server.told,
@@ -151,6 +152,17 @@ class JudgingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no type
             return int(super().write_soon(data))
         self.held.append(data)
         return len(data)
+
+    def service(self) -> None:
+        try:
+            super().service()
+        finally:
+            self.waits_since = None
+
+    def _flush_outbufs_below_high_watermark(self) -> None:
+        if self.waits_since is None and self.total_outbufs_len > self.adj.outbuf_high_watermark:
+            self.waits_since = time.monotonic()
+        super()._flush_outbufs_below_high_watermark()
 
     def look_at_the_clock(self) -> None:
         """Let go of a sender that drips, and of one that does not read our answers. Called by the server's loop."""

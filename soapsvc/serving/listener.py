@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import structlog
@@ -40,6 +41,8 @@ LOOK_SECONDS = 0.001  # between two looks at whether that one has taken it
 GATHERED = 16  # pushes that are stored together at most: beyond, one gets hardly cheaper
 UNDER_WAY = 64  # taken and not answered: where the store is slow, the next ones wait as they came, in less memory
 THREADS_SECONDS = 0.5  # at least, at the end, for threads that have nothing to do
+READERS = 32  # slow ones that a thread each may wait for, beside those that answer the others
+READS_SLOWLY_SECONDS = 0.5  # after which another thread takes the place of one that waits for its reader
 QUIET_SECONDS = 0.1  # at the end, before a connection without a request is let go: one may be on its way
 CLEAN_UP_SECONDS = 1.0  # between two looks at who takes too long
 IDLE_SECONDS = 60  # a kept-alive connection without a request
@@ -158,6 +161,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
     def maintenance(self, now: float) -> None:
         super().maintenance(now)
         self._make_room()
+        self._replace_waiting_threads()
         for channel in list(self.active_channels.values()):
             channel.look_at_the_clock()
 
@@ -189,6 +193,17 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
             idle = [channel for channel in self.active_channels.values() if channel.idle]
             for channel in sorted(idle, key=lambda channel: channel.last_activity)[:over]:
                 channel.will_close = True
+
+    def _replace_waiting_threads(self) -> None:
+        """Who downloads and hardly reads keeps a thread, and no answer from anybody else; of very many the first ones
+        have had their time."""
+        until = time.monotonic() - READS_SLOWLY_SECONDS
+        waited = [(channel.waits_since, channel) for channel in list(self.active_channels.values())]
+        slow = sorted(((since, one) for since, one in waited if since is not None and since < until), key=itemgetter(0))
+        for _, channel in slow[:-READERS]:
+            log.warning("answer read too slowly, and others wait", peer=channel.addr[0])
+            channel.handle_close()
+        self.task_dispatcher.set_thread_count(self.adj.threads + len(slow[-READERS:]))
 
     def _poll(self) -> None:
         now = time.time()

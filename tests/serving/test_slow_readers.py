@@ -1,0 +1,94 @@
+"""Clients that ask for much and hardly read it: they keep no answer from anybody else."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from soapsvc.serving import listener
+from soapsvc.serving.service import ADMIN_THREADS, RunningServer
+from tests.pushing import envelope, get, post
+from tests.serving.connection import eventually, running_server
+
+THREADS = 2  # of the receiver
+DOCUMENT = bytes(15 * 1024 * 1024)  # its envelope is more than a connection holds for its reader
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RunningServer]:
+    with running_server(tmp_path, threads=THREADS) as server:
+        yield server
+
+
+@pytest.fixture
+def raw(server: RunningServer) -> str:
+    """The URL of an envelope of 20 MB."""
+    assert post(server.public_url, envelope(document=DOCUMENT)).status == 200
+    (push,) = json.loads(get(f"{server.admin_url}api/v1/pushes").body)["pushes"]
+    return f"{server.admin_url}api/v1/pushes/{push['id']}/raw"
+
+
+def slow_reader(url: str) -> socket.socket:
+    """Has asked for it, and reads nothing."""
+    parts = urlsplit(url)
+    one = socket.socket()
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    one.settimeout(20)
+    one.connect((parts.hostname, parts.port))
+    one.sendall(f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode())
+    return one
+
+
+def workers() -> int:
+    return sum(thread.name.startswith("waitress-") for thread in threading.enumerate())
+
+
+def has_connection(server: RunningServer, reader: socket.socket) -> bool:
+    """Whether the admin listener has that end of it still."""
+    return reader.getsockname() in [channel.addr for channel in list(server._listeners[0].active_channels.values())]
+
+
+def is_whole(reader: socket.socket) -> bool:
+    """Whether its answer comes to the end, when it is read."""
+    came = 0
+    while came < len(DOCUMENT) and (some := reader.recv(1024 * 1024)):
+        came += len(some)
+    return came >= len(DOCUMENT)
+
+
+def test_readers_who_read_nothing_keep_no_page_from_others(server: RunningServer, raw: str) -> None:
+    readers = [slow_reader(raw) for _ in range(ADMIN_THREADS * 3)]
+    try:
+        assert eventually(lambda: workers() == THREADS + ADMIN_THREADS + len(readers))
+        for path in ("readyz", "api/v1/pushes", "healthz"):
+            assert get(server.admin_url + path).status == 200
+        assert is_whole(readers[0])
+    finally:
+        for reader in readers:
+            reader.close()
+    assert eventually(lambda: workers() == THREADS + ADMIN_THREADS), "they are ended when there is no more need"
+    assert get(raw).status == 200
+
+
+def test_of_very_many_readers_who_read_nothing_the_first_are_let_go(
+    server: RunningServer, raw: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "READERS", 2)
+    first = [slow_reader(raw) for _ in range(2)]
+    assert eventually(lambda: workers() == THREADS + ADMIN_THREADS + 2)
+    later = [slow_reader(raw) for _ in range(2)]
+    try:
+        assert eventually(lambda: not any(has_connection(server, reader) for reader in first))
+        assert not any(is_whole(reader) for reader in first)
+        assert get(server.admin_url + "readyz").status == 200
+        assert workers() == THREADS + ADMIN_THREADS + 2
+        assert all(is_whole(reader) for reader in later)
+    finally:
+        for reader in [*first, *later]:
+            reader.close()
