@@ -355,6 +355,12 @@ def _make_file(path: Path) -> None:
     sync_directory(path.parent)
 
 
+def identity(path: Path) -> tuple[int, int, int, int]:
+    """Which files are at the path of a SQLite inbox now, the -wal too: those of another time are others, be their names
+    the same. Errors: FileNotFoundError: there is no inbox."""
+    return (*_identity(os.fspath(path)), *(_wal_identity(os.fspath(path)) or (0, 0)))
+
+
 def _identity(file: str) -> tuple[int, int]:
     found = os.stat(file)
     return found.st_dev, found.st_ino

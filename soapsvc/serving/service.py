@@ -9,6 +9,7 @@ import os
 import socket
 import sys
 import threading
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from multiprocessing.context import ForkProcess
@@ -18,8 +19,6 @@ from typing import Any
 import structlog
 
 from soapsvc.delivery.routes import routes
-from soapsvc.errors import StoreUnavailable
-from soapsvc.inbox.database import inbox_url, sqlite_path
 from soapsvc.inbox.exchange_log import ExchangeLog, Kept
 from soapsvc.inbox.sql_store import open_store, to_nobody
 from soapsvc.receiver import Receiver
@@ -29,6 +28,7 @@ from soapsvc.serving.exchange_recorder import ExchangeRecorder
 from soapsvc.serving.forks import FORK
 from soapsvc.serving.listener import Listener
 from soapsvc.serving.shared_connections import SharedConnections, without
+from soapsvc.serving.shared_inbox import SharedInbox
 from soapsvc.serving.sockets import bound_sockets
 from soapsvc.serving.supervisor import Start, Supervisor, Task
 from soapsvc.settings import Settings
@@ -66,13 +66,18 @@ def serve_in_several_processes(
     """As with one, but `processes` receivers on one listening socket, and one process for all that is not receiving."""
     _leave_alone_what_stays()
     counts = FORK.RawArray("i", settings.processes)
-    made = False
+    inbox = SharedInbox(settings)
+
+    @contextlib.contextmanager
+    def opened(start: Start) -> Iterator[_Rooms]:
+        inbox.check(alone=start.alone)
+        with _Rooms(settings) as rooms:
+            inbox.opened(alone=start.alone)
+            yield rooms
 
     def office(start: Start) -> None:
         public.close()
-        if made:
-            _hold_inbox(settings)
-        with _Rooms(settings) as rooms, rooms.worker():
+        with opened(start) as rooms, rooms.worker():
             listener = rooms.admin_listener(admin)
             start.ready(rooms.shutdown)
             _leave_alone_what_stays()
@@ -80,10 +85,9 @@ def serve_in_several_processes(
 
     def receiver(number: int, start: Start) -> None:
         admin.close()
-        _hold_inbox(settings)
         if settings.affinity == "auto":
             _stay_on_one_processor(number, settings.processes)
-        with _Rooms(settings) as rooms:
+        with opened(start) as rooms:
             listener = rooms.public_listener(public, SharedConnections(counts, number))
             start.ready(rooms.shutdown)
             _leave_alone_what_stays()
@@ -91,7 +95,6 @@ def serve_in_several_processes(
 
     with Supervisor(signals, settings.shutdown_seconds) as supervisor:
         supervisor.start([Task("admin page", office)])  # alone: it makes the inbox, or tells why there can be none
-        made = True
         hold_contract(settings, looking)
         supervisor.start(
             Task(f"receiver {number + 1}", partial(receiver, number), partial(without, counts, number))
@@ -102,14 +105,6 @@ def serve_in_several_processes(
         supervisor.keep()
         public.close()  # or senders would be kept waiting for nobody while the receivers finish
         admin.close()
-
-
-def _hold_inbox(settings: Settings) -> None:
-    """That the inbox is still there: one that was taken away is not made anew and acknowledged into by a process that
-    is started again. Errors: StoreUnavailable."""
-    file = sqlite_path(inbox_url(settings.inbox))
-    if file is not None and not file.exists():
-        raise StoreUnavailable(f"{file} is gone: put it back, or start the service again to have a new one")
 
 
 class RunningServer:

@@ -64,10 +64,13 @@ class _Lines:
 
 
 class Start:
-    """What a process is given to say that it has started; where the service ends before that, it ends at once."""
+    """What a process is given to say that it has started; where the service ends before that, it ends at once.
 
-    def __init__(self, lines: _Lines, told: Connection):
-        self._lines, self._told = lines, told
+    alone  no other one was ready when it was started
+    """
+
+    def __init__(self, lines: _Lines, told: Connection, alone: bool):
+        self._lines, self._told, self.alone = lines, told, alone
         self._signals = EndingSignals(signal.SIGTERM)
         self._shutdown: Shutdown | None = None
         threading.Thread(target=self._watch, name="supervisor-lives", daemon=True).start()
@@ -120,7 +123,7 @@ class Supervisor:
         for process in new:
             self._processes.append(process)
             try:
-                process.start()
+                process.start(self._none_is_ready)
             except OSError as cause:
                 raise SoapsvcError(f"{process.name} cannot be started: {cause.strerror}") from cause
         for process in new:
@@ -133,7 +136,7 @@ class Supervisor:
         while not self._signals.came:
             now = time.monotonic()
             for process in self._processes:
-                process.start_when_due(now)
+                process.start_when_due(now, self._none_is_ready)
             pauses = [process.start_at - now for process in self._processes if process.start_at is not None]
             running = [process.told for process in self._processes if process.start_at is None]
             saying = wait([self._signals.fileno(), *running], timeout=min(pauses, default=None))
@@ -142,6 +145,10 @@ class Supervisor:
                     process.hear()
         for number in ENDING_SIGNALS:
             signal.signal(number, self._kill_all)
+
+    @property
+    def _none_is_ready(self) -> bool:
+        return not any(process.is_ready for process in self._processes)
 
     def end(self) -> None:
         """Have them finish what is under way; kill those that hang."""
@@ -182,11 +189,16 @@ class _Process:
         self._ready_at: float | None = None
         self._deaths = 0
 
-    def start(self) -> None:
+    @property
+    def is_ready(self) -> bool:
+        """For all that was heard of it."""
+        return self.start_at is None and self._ready_at is not None
+
+    def start(self, alone: bool) -> None:
         """Errors: OSError: there is no room for one more."""
         self.told, theirs = FORK.Pipe(duplex=False)
         try:
-            process = FORK.Process(target=self._run, args=(theirs,), name=self.name)
+            process = FORK.Process(target=self._run, args=(theirs, alone), name=self.name)
             start_fork(process)
         except OSError:
             self.told.close()
@@ -195,12 +207,12 @@ class _Process:
             theirs.close()
         self._process, self._ready_at, self.start_at = process, None, None
 
-    def _run(self, told: Connection) -> None:
+    def _run(self, told: Connection, alone: bool) -> None:
         self._lines.let_go()
         self.told.close()
         # Ctrl-C reaches the supervisor too, which ends this one; to be ignored would be handed on to programs.
         signal.signal(signal.SIGINT, lambda *_: None)
-        starting = Start(self._lines, told)
+        starting = Start(self._lines, told, alone)
         take_signals()
         met: SoapsvcError | None = None
         try:
@@ -256,11 +268,11 @@ class _Process:
         self.start_at = time.monotonic() + pause
         return pause
 
-    def start_when_due(self, now: float) -> None:
+    def start_when_due(self, now: float, alone: bool) -> None:
         if self.start_at is None or now < self.start_at:
             return
         try:
-            self.start()
+            self.start(alone)
         except OSError as cause:
             log.error("process cannot be started", process=self.name, cause=cause.strerror, again_in=self._pause())
 

@@ -6,13 +6,15 @@ import contextlib
 import http.client
 import os
 import re
+import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import urlopen
@@ -231,24 +233,63 @@ def test_one_that_cannot_open_the_inbox_says_why_and_is_tried_again(service: Ser
     assert service.terminate() == 0
 
 
+@pytest.mark.parametrize("names", [("inbox.db", "inbox.db-wal", "inbox.db-shm"), ("inbox.db",)], ids=["all", "one"])
+@pytest.mark.parametrize("killed", ["all", "one"])
 def test_an_inbox_that_was_taken_away_is_not_made_anew_by_one_that_is_started_again(
-    service: Service, tmp_path: Path
+    service: Service, tmp_path: Path, names: tuple[str, ...], killed: str
 ) -> None:
     assert push(service, 1).acknowledged
     away = tmp_path / "away"
     away.mkdir()
-    for name in ("inbox.db", "inbox.db-wal", "inbox.db-shm"):
+    for name in names:
         (tmp_path / name).rename(away / name)
-    for pid in (*receivers(service), *office(service)):
+    for pid in (*receivers(service), *office(service))[: 1 if killed == "one" else None]:
         os.kill(pid, signal.SIGKILL)
     assert eventually(lambda: "inbox.db is gone" in (tmp_path / "log").read_text())
     time.sleep(1)
     assert not (tmp_path / "inbox.db").exists()
-    for name in ("inbox.db", "inbox.db-wal", "inbox.db-shm"):
+    for name in names:
         (away / name).rename(tmp_path / name)
-    assert push(service, 2).acknowledged
+    assert eventually(lambda: len(receivers(service)) == PROCESSES)
+    assert all(answer.acknowledged for answer in push_many(service, range(2, 22)))
     assert service.terminate() == 0
-    assert stored(service) == [1, 2]
+    assert stored(service) == list(range(1, 22))
+
+
+def copied(name: str) -> Callable[[Path], None]:
+    """Puts a copy of that file in its place."""
+
+    def replace(folder: Path) -> None:
+        shutil.copy(folder / name, folder / "copy")
+        (folder / "copy").rename(folder / name)
+
+    return replace
+
+
+def without_wal(folder: Path) -> None:
+    (folder / "inbox.db-wal").unlink()
+
+
+@pytest.mark.parametrize("harm", [copied("inbox.db"), copied("inbox.db-wal"), without_wal], ids=["db", "wal", "no wal"])
+def test_what_is_put_in_the_place_of_the_inbox_is_not_mixed_with_it(
+    service: Service, tmp_path: Path, harm: Callable[[Path], None]
+) -> None:
+    """One that is started again would write into it, while others have what was there open, and write that down in
+    it when they end."""
+    assert all(answer.acknowledged for answer in push_many(service, range(1, 21)))
+    harm(tmp_path)
+    first, *_ = receivers(service)
+    os.kill(first, signal.SIGKILL)
+    assert eventually(lambda: "was replaced while other processes have it open" in (tmp_path / "log").read_text())
+    assert not any(post(service.url, envelope(mrn)).acknowledged for mrn in range(21, 31))
+    assert service.terminate() == 0
+    with sqlite3.connect(tmp_path / "inbox.db") as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    connection.close()
+    again = start_service(tmp_path, "--processes", str(PROCESSES))
+    assert push(again, 31).acknowledged
+    assert again.terminate() == 0
+    assert stored(again) == [*range(1, 21), 31]
 
 
 @pytest.mark.parametrize("to_all", [True, False], ids=["Ctrl-C", "SIGTERM to a receiver"])

@@ -1,0 +1,42 @@
+"""The files of a SQLite inbox, which all processes of a service use: one that is started again uses the same."""
+
+from __future__ import annotations
+
+from soapsvc.errors import StoreUnavailable
+from soapsvc.inbox.database import identity, inbox_url, sqlite_path
+from soapsvc.serving.forks import FORK
+from soapsvc.settings import Settings
+
+
+class SharedInbox:
+    """To be made before the forks. Of an inbox on a database server there is nothing to tell."""
+
+    def __init__(self, settings: Settings):
+        self._file = sqlite_path(inbox_url(settings.inbox))
+        self._in_use = FORK.RawArray("Q", 4)  # its identity; zeros: nobody has opened it yet
+
+    def check(self, *, alone: bool) -> None:
+        """That a process may open it. One that was taken away is not made anew, and acknowledged into; what lies there
+        instead is not mixed with what the others have open.
+
+        alone   no other process has it open, for all that is known
+        Errors  StoreUnavailable
+        """
+        if self._file is None or not any(self._in_use):
+            return
+        try:
+            found = identity(self._file)
+        except FileNotFoundError:
+            raise StoreUnavailable(
+                f"{self._file} is gone: put it back, or start the service again to have a new one"
+            ) from None
+        if not alone and found != tuple(self._in_use):
+            raise StoreUnavailable(
+                f"{self._file} or its -wal was replaced while other processes have it open: put back what was there, "
+                "or start the service again"
+            )
+
+    def opened(self, *, alone: bool) -> None:
+        """A process has opened it: who is not alone from now on has the same."""
+        if self._file is not None and alone:
+            self._in_use[:] = identity(self._file)
