@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from multiprocessing.context import ForkProcess
 
@@ -12,10 +11,9 @@ from soapsvc.contract.compiled_schema import CompiledSchema
 from soapsvc.contract.contract_difference import contract_difference
 from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.errors import ContractError
-from soapsvc.serving.forks import FORK, start_fork, take_signals
+from soapsvc.serving.forks import FORK, start_fork, take_signals_as_programs_do
 from soapsvc.settings import Settings
 from soapsvc.shipped import WSDL_FILE
-from soapsvc.shutdown import ENDING_SIGNALS
 
 log = structlog.get_logger()
 
@@ -59,9 +57,7 @@ def tell_contract(settings: Settings) -> None:
 
 
 def _end_with_contract(settings: Settings) -> None:
-    for number in ENDING_SIGNALS:  # what is kept of them is the service's
-        signal.signal(number, signal.SIG_DFL)
-    take_signals()
+    take_signals_as_programs_do()
     try:
         read_contract(settings)
     except ContractError:

@@ -24,3 +24,10 @@ def start_fork(process: ForkProcess) -> None:
 def take_signals() -> None:
     """In the fork, once it has handlers of its own."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
+
+
+def take_signals_as_programs_do() -> None:
+    """In a fork that has nothing to finish: it ends by them, and what is kept of them is the other process's."""
+    for number in ENDING_SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    take_signals()

@@ -28,7 +28,7 @@ from soapsvc.serving.exchange_recorder import ExchangeRecorder
 from soapsvc.serving.forks import FORK
 from soapsvc.serving.listener import Listener
 from soapsvc.serving.shared_connections import SharedConnections, without
-from soapsvc.serving.shared_inbox import SharedInbox
+from soapsvc.serving.shared_inbox import SharedInbox, make_inbox
 from soapsvc.serving.sockets import bound_sockets
 from soapsvc.serving.supervisor import Start, Supervisor, Task
 from soapsvc.settings import Settings
@@ -47,6 +47,7 @@ def serve_in_one_process(
     settings: Settings, public: socket.socket, admin: socket.socket, looking: ForkProcess, signals: EndingSignals
 ) -> None:
     """Until one of the signals. Errors: SettingsError, ContractError, StoreError at the start."""
+    make_inbox(settings)
     with _Rooms(settings) as rooms, rooms.worker():
         listeners = [rooms.admin_listener(admin), rooms.public_listener(public)]
         hold_contract(settings, looking)
@@ -64,6 +65,7 @@ def serve_in_several_processes(
     settings: Settings, public: socket.socket, admin: socket.socket, looking: ForkProcess, signals: EndingSignals
 ) -> None:
     """As with one, but `processes` receivers on one listening socket, and one process for all that is not receiving."""
+    make_inbox(settings)
     _leave_alone_what_stays()
     counts = FORK.RawArray("i", settings.processes)
     inbox = SharedInbox(settings)

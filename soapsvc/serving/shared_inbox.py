@@ -2,10 +2,38 @@
 
 from __future__ import annotations
 
-from soapsvc.errors import StoreUnavailable
-from soapsvc.inbox.database import identity, inbox_url, sqlite_path
-from soapsvc.serving.forks import FORK
+import contextlib
+
+from sqlalchemy import URL
+from sqlalchemy.exc import SQLAlchemyError
+
+from soapsvc.errors import StoreError, StoreUnavailable
+from soapsvc.inbox.database import Database, identity, inbox_url, sqlite_path
+from soapsvc.inbox.failures import InboxDamaged
+from soapsvc.serving.forks import FORK, start_fork, take_signals_as_programs_do
 from soapsvc.settings import Settings
+
+
+def make_inbox(settings: Settings) -> None:
+    """Where there is no SQLite file yet, have it made by a child: what is read for that, and never again, takes 10 MB.
+    What the child met, whoever opens the inbox meets and tells. To be called before there are threads.
+
+    Errors  StoreError: the setting names no inbox
+    """
+    url = inbox_url(settings.inbox)
+    file = sqlite_path(url)
+    if file is None or file.exists():
+        return
+    making = FORK.Process(target=_end_with_inbox, args=(url,), name="inbox")
+    with contextlib.suppress(OSError):
+        start_fork(making)
+        making.join()
+
+
+def _end_with_inbox(url: URL) -> None:
+    take_signals_as_programs_do()
+    with contextlib.suppress(StoreError, InboxDamaged, SQLAlchemyError, OSError):
+        Database(url, create=True).close()
 
 
 class SharedInbox:

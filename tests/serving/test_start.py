@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -34,6 +36,41 @@ def test_the_log_tells_the_contract_in_force_and_how_far_it_is_from_the_shipped_
         (said,) = [json.loads(line) for line in lines if "contract in force" in line]
         assert (said["beside_the_shipped"], said["differences"]) == (told, int(told == "breaking"))
         assert said["sha256"] == hashlib.sha256(wsdl.read_bytes()).hexdigest()
+
+
+MAKES_INBOX = """
+import sys
+from soapsvc.serving.shared_inbox import make_inbox
+from soapsvc.serving.service import RunningServer
+from soapsvc.settings import OwnSettings
+settings = OwnSettings(listen="127.0.0.1:0", admin="127.0.0.1:0", inbox=sys.argv[1])
+make_inbox(settings)
+with RunningServer(settings):
+    print("made here" if "alembic" in sys.modules else "found")
+"""
+
+
+def test_what_makes_a_new_inbox_stays_in_no_process_that_serves(tmp_path: Path) -> None:
+    """It takes 10 MB."""
+    inbox = f"sqlite:///{tmp_path / 'inbox.db'}"
+    command = [sys.executable, "-c", MAKES_INBOX, inbox]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "found\n"
+    (tmp_path / "inbox.db").unlink()
+    command[2] = MAKES_INBOX.replace("\nmake_inbox(settings)", "")
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "made here\n"
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_an_inbox_that_cannot_be_made_is_told_once(tmp_path: Path, processes: str) -> None:
+    (tmp_path / "file").touch()
+    command = [sys.executable, "-m", "soapsvc", "serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
+    inbox = f"sqlite:///{tmp_path / 'file' / 'inbox.db'}"
+    done = subprocess.run(
+        [*command, "--processes", processes, "--inbox", inbox], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 4
+    assert done.stderr.count("inbox unavailable") == 1
+    assert "Traceback" not in done.stderr
 
 
 def test_a_request_that_is_broken_off_is_logged(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
