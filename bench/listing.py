@@ -25,7 +25,7 @@ from sqlalchemy import text
 from bench.machine import describe_machine
 from bench.processes import cpu_seconds, rss_bytes, tree
 from bench.report import PAGE, put_between
-from soapsvc.inbox import push_writes
+from soapsvc.inbox import push_writes, totals
 from soapsvc.inbox.database import Database, inbox_url
 from soapsvc.inbox.push_rows import NewPush, accepted_push
 from soapsvc.inbox.search_index import SearchIndex
@@ -106,7 +106,7 @@ def _make(store: SqlStore, inbox: str, number: int) -> None:
             if n % REFUSED_OF:
                 rows.append(accepted_push(made_push(n, number), STRICT if n % DEVIATING_OF else NOTED))
             if len(rows) == IN_ONE_TRANSACTION or n == number - 1:
-                with connection.begin():
+                with connection.begin(), totals.gathering(connection):
                     for part in range(0, len(rows), 64):
                         push_writes.store_all(connection, rows[part : part + 64])
                 rows.clear()

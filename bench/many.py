@@ -30,7 +30,7 @@ from rich.progress import Progress
 
 from bench.messages import message
 from soapsvc.contract.wsdl_document import WsdlDocument
-from soapsvc.inbox import push_writes
+from soapsvc.inbox import push_writes, totals
 from soapsvc.inbox.database import Database, inbox_url
 from soapsvc.inbox.idempotency import idempotency_key
 from soapsvc.inbox.push_id import new_push_id
@@ -139,7 +139,7 @@ def _make(folder: Path, number: int, maker: _Maker) -> int:
         driver.execute("PRAGMA synchronous = OFF")
         task = progress.add_task(f"making {number:,} pushes", total=number)
         for begin in range(0, number, IN_ONE_TRANSACTION):
-            with connection.begin():
+            with connection.begin(), totals.gathering(connection):
                 end = min(number, begin + IN_ONE_TRANSACTION)
                 for part in range(begin, end, 64):
                     push_writes.store_all(connection, [maker.row(n) for n in range(part, min(end, part + 64))])

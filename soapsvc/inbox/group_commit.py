@@ -250,9 +250,8 @@ class GroupCommit:
             _refuse(gathered, not_stored(cause, "begin"))
             return
         try:
-            totals.begin(connection)
-            outcomes = self._outcomes(connection, gathered, _in_savepoint if each_apart else _at_once)
-            totals.write(connection)
+            with totals.gathering(connection):
+                outcomes = self._outcomes(connection, gathered, _in_savepoint if each_apart else _at_once)
         except Exception as cause:
             if is_deadlock(cause) and attempts > 1:  # two machines wanted the same rows: the server chose this one
                 transaction.rollback()
@@ -347,7 +346,7 @@ def _in_savepoint(connection: Connection, work: Work[Any]) -> Any:
         if _concerns_all(cause):
             raise
         connection.exec_driver_sql("ROLLBACK TO SAVEPOINT one_work")
-        totals.begin(connection, sums)
+        totals.go_back(connection, sums)
         outcome = cause
     connection.exec_driver_sql("RELEASE SAVEPOINT one_work")
     return outcome

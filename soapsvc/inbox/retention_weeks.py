@@ -66,13 +66,12 @@ def drop_week(connection: Connection, week: Week, before: Cuts, now: datetime) -
     connection.execute(text(f"LOCK TABLE {', '.join(PARTITIONED)}, holds IN ACCESS EXCLUSIVE MODE"))
     if _sums(connection, within, before) != held:
         raise Week.IsKept
-    totals.begin(connection)
-    push_writes.count_removed(connection, held)
-    of_week = DROP_DOCUMENTS.c.push_id
-    connection.execute(delete(DROP_DOCUMENTS).where(of_week >= week.first, of_week < week.after))
-    for table in PARTITIONED:
-        connection.execute(text(f"DROP TABLE {partition_name(table, week.begins)}"))
-    totals.write(connection)
+    with totals.gathering(connection):
+        push_writes.count_removed(connection, held)
+        of_week = DROP_DOCUMENTS.c.push_id
+        connection.execute(delete(DROP_DOCUMENTS).where(of_week >= week.first, of_week < week.after))
+        for table in PARTITIONED:
+            connection.execute(text(f"DROP TABLE {partition_name(table, week.begins)}"))
     return sum(row["pushes"] for row in held), sum(row["raw_bytes"] for row in held)
 
 

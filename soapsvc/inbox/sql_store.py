@@ -8,7 +8,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -105,6 +105,12 @@ def open_store(
             raise
     except (SQLAlchemyError, OSError, InboxDamaged) as cause:
         raise not_usable(cause, "open") from cause
+
+
+def make_store(url: str) -> None:
+    """Make the tables of an inbox where they are missing. What is in the way, who opens it meets and tells."""
+    with suppress(StoreError, SQLAlchemyError, OSError, InboxDamaged):
+        Database(inbox_url(url), create=True).close()
 
 
 class SqlStore:

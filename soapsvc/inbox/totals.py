@@ -8,34 +8,37 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from sqlalchemy import Connection
 
 from soapsvc.inbox.driver_statements import add_to_totals
 from soapsvc.inbox.tables import TOTAL_SLOTS
 
-Sums = Counter[str]  # of columns of `totals`; what was removed is negative
-_SUMS = "soapsvc.totals"  # in Connection.info
+_SUMS = "soapsvc.totals"  # in Connection.info: of columns of `totals`; what was removed is negative
 
 
-def begin(connection: Connection, sums: Sums | None = None) -> None:
-    """Forget what an earlier transaction gathered and did not write; go on from these sums."""
-    connection.info[_SUMS] = Counter(sums or ())
-
-
-def gathered(connection: Connection) -> Sums:
-    """A copy of what the transaction has gathered till now."""
-    return Counter(connection.info.get(_SUMS, ()))
-
-
-def add(connection: Connection, **sums: int) -> None:
-    """To what the transaction writes at its end."""
-    connection.info[_SUMS].update(sums)
-
-
-def write(connection: Connection) -> None:
-    """The last statement of a transaction before its COMMIT."""
-    sums = {name: number for name, number in connection.info.pop(_SUMS, {}).items() if number}
+@contextmanager
+def gathering(connection: Connection) -> Iterator[None]:
+    """What is added within is written at the end of it, which is to be the last thing before the COMMIT."""
+    connection.info[_SUMS] = Counter()
+    yield
+    sums = {name: number for name, number in connection.info[_SUMS].items() if number}
     if sums:
         slot = hash((os.getpid(), id(connection.engine))) % TOTAL_SLOTS  # of this store: two seldom wait for each other
         add_to_totals(connection, slot, sums)
+
+
+def add(connection: Connection, **sums: int) -> None:
+    connection.info[_SUMS].update(sums)
+
+
+def gathered(connection: Connection) -> Counter[str]:
+    """What has been added till now."""
+    return Counter(connection.info[_SUMS])
+
+
+def go_back(connection: Connection, sums: Counter[str]) -> None:
+    """To what had been added when what is undone now began."""
+    connection.info[_SUMS] = sums

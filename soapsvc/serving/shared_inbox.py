@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import contextlib
 
-from sqlalchemy import URL
-from sqlalchemy.exc import SQLAlchemyError
-
-from soapsvc.errors import StoreError, StoreUnavailable
-from soapsvc.inbox.database import Database, identity, inbox_url, sqlite_path
-from soapsvc.inbox.failures import InboxDamaged
+from soapsvc.errors import StoreUnavailable
+from soapsvc.inbox.database import identity, inbox_url, sqlite_path
+from soapsvc.inbox.sql_store import make_store
 from soapsvc.serving.forks import FORK, start_fork, take_signals_as_programs_do
 from soapsvc.settings import Settings
 
@@ -20,20 +17,18 @@ def make_inbox(settings: Settings) -> None:
 
     Errors  StoreError: the setting names no inbox
     """
-    url = inbox_url(settings.inbox)
-    file = sqlite_path(url)
+    file = sqlite_path(inbox_url(settings.inbox))
     if file is None or file.exists():
         return
-    making = FORK.Process(target=_end_with_inbox, args=(url,), name="inbox")
+    making = FORK.Process(target=_end_with_inbox, args=(settings.inbox,), name="inbox")
     with contextlib.suppress(OSError):
         start_fork(making)
         making.join()
 
 
-def _end_with_inbox(url: URL) -> None:
+def _end_with_inbox(url: str) -> None:
     take_signals_as_programs_do()
-    with contextlib.suppress(StoreError, InboxDamaged, SQLAlchemyError, OSError):
-        Database(url, create=True).close()
+    make_store(url)
 
 
 class SharedInbox:

@@ -68,7 +68,7 @@ def test_an_inbox_that_cannot_be_made_is_told_once(tmp_path: Path, processes: st
     done = subprocess.run(
         [*command, "--processes", processes, "--inbox", inbox], capture_output=True, text=True, timeout=60
     )
-    assert done.returncode == 4
+    assert done.returncode == 3
     assert done.stderr.count("inbox unavailable") == 1
     assert "Traceback" not in done.stderr
 
