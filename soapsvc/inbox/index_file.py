@@ -11,6 +11,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Lock
 
 FORM = "1"  # of the tables below; another one in the file: it is made anew
 BUSY_SECONDS = 10.0
@@ -65,27 +66,39 @@ def is_damage(cause: sqlite3.DatabaseError) -> bool:
 
 
 class IndexFile:
-    """The file at a path, for one inbox."""
+    """The file at a path, for one inbox. It is looked at, and made where there is none that can be used, before its
+    first use: there may be no room for one now."""
 
     def __init__(self, path: Path, inbox_id: str):
-        """Errors: OSError, sqlite3.Error: there can be no index on this disk now; one that was there is left alone."""
         self.path, self._inbox_id = path, inbox_id
-        try:
-            usable = path.exists() and self._is_ours()
-        except sqlite3.DatabaseError as cause:
-            if not is_damage(cause):
-                raise
-            usable = False
-        if not usable:
-            self.make_anew()
+        self._usable = False
+        self._making = Lock()
+
+    @contextlib.contextmanager
+    def connection(self) -> Iterator[sqlite3.Connection]:
+        """One of its own; statements commit at once unless they begin a transaction. Errors: OSError, sqlite3.Error."""
+        with self._making:
+            if not self._usable:
+                if not self._is_ours():
+                    self._make()
+                self._usable = True
+        with self._connected() as connection:
+            yield connection
 
     def make_anew(self) -> None:
-        """Remove what is there, and make the tables, empty: all or, where the disk is full, none of them."""
+        """Remove what is there, and make the tables, empty. Errors: OSError, sqlite3.Error."""
+        with self._making:
+            self._usable = False
+            self._make()
+            self._usable = True
+
+    def _make(self) -> None:
+        """All of it or, where the disk is full, what is no index."""
         for suffix in ("", "-wal", "-shm"):
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
         # made here, since SQLite would leave it readable for everybody
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        with self.connection() as connection:
+        with self._connected() as connection:
             connection.execute("PRAGMA journal_mode = wal")
             connection.executescript(f"BEGIN IMMEDIATE; {_TABLES}")
             facts = [("form", FORM), ("inbox", self._inbox_id), ("followed", ""), ("settled", "")]
@@ -93,8 +106,7 @@ class IndexFile:
             connection.execute("COMMIT")
 
     @contextlib.contextmanager
-    def connection(self) -> Iterator[sqlite3.Connection]:
-        """One of its own; statements commit at once unless they begin a transaction. Errors: sqlite3.Error."""
+    def _connected(self) -> Iterator[sqlite3.Connection]:
         connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
         try:
             connection.execute("PRAGMA synchronous = OFF")
@@ -104,6 +116,14 @@ class IndexFile:
             connection.close()
 
     def _is_ours(self) -> bool:
-        with self.connection() as connection:
-            facts = dict(connection.execute("SELECT name, value FROM facts").fetchall())
-            return facts.get("form") == FORM and facts.get("inbox") == self._inbox_id
+        """Errors: sqlite3.Error: nobody can tell now."""
+        if not self.path.exists():
+            return False
+        try:
+            with self._connected() as connection:
+                facts = dict(connection.execute("SELECT name, value FROM facts").fetchall())
+        except sqlite3.DatabaseError as cause:
+            if is_damage(cause):
+                return False
+            raise
+        return facts.get("form") == FORM and facts.get("inbox") == self._inbox_id

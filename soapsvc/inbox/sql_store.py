@@ -163,7 +163,7 @@ class SqlStore:
         return beside(self._database.path, f".{name}") if self._database.path else self._spools.root / f"{name}.db"
 
     def search_index(self) -> SearchIndex:
-        """What its lists search; for the process that shows them. Errors: StoreUnavailable: there can be none."""
+        """What its lists search; for the process that shows them."""
         if self._database.path is None:
             return PostgresIndex(self._database)
         return SqliteIndex(self.companion("index"), self._database.inbox_id)

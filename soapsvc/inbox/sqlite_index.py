@@ -35,11 +35,7 @@ class SqliteIndex:
     """What search_index.py promises."""
 
     def __init__(self, path: Path, inbox_id: str):
-        """Errors: StoreUnavailable: there can be no index on this disk."""
-        try:
-            self._file = IndexFile(path, inbox_id)
-        except (OSError, sqlite3.Error) as cause:
-            raise _unavailable(cause) from cause
+        self._file = IndexFile(path, inbox_id)
 
     # -- what is asked ---------------------------------------------------------------------------------------------
 

@@ -31,26 +31,21 @@ class AdminDesk:
         self._learner = PageLearner(settings, wsdl.sha256, store)
 
     def opened(self) -> Desk:
-        """Begin to follow the inbox. A disk on which there can be no index takes the search away, not the service."""
-        index = None
-        try:
-            index = self._store.search_index()
-            self._indexer = Indexer(self._store, index, self._settings.search_text_bytes)
-            self._indexer.start()
-        except StoreError as cause:
-            log.warning("no search index", cause=str(cause))
-            index = None
+        """Begin to follow the inbox. Where there can be no index now, the search is away until there can, not the
+        service."""
+        index = self._store.search_index()
+        indexer = self._indexer = Indexer(self._store, index, self._settings.search_text_bytes)
+        indexer.start()
         judge = Judge(self._settings, self._wsdl)
         reader = DropReader(self._settings, judge)
 
         def again(push_id: str) -> JudgedAgain:
             done = judge_again(self._store, judge, reader, push_id)
             log.info("push judged again", id=push_id, outcome=done.outcome, of=done.of)
-            if self._indexer is not None:
-                try:
-                    self._indexer.look_again([push_id])
-                except StoreError as cause:
-                    log.warning("search index behind", cause=str(cause))
+            try:
+                indexer.look_again([push_id])
+            except StoreError as cause:
+                log.warning("search index behind", cause=str(cause))
             return JudgedAgain(done.push_id, done.outcome, done.of, done.refused_for)
 
         contract = contract_in_force(self._wsdl, WsdlDocument.load(WSDL_FILE))

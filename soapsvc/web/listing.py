@@ -12,7 +12,7 @@ from soapsvc.web.asked import AskedList
 
 USUAL = 50
 NO_INDEX = (
-    "The search index cannot be used on this disk: the list by itself and by state is there, no search or filter."
+    "This page was started without a search index: the list by itself and by state is there, no search or filter."
 )
 
 

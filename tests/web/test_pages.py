@@ -161,6 +161,7 @@ def test_the_page_of_a_conflict_leads_to_the_push_that_was_first(client: FlaskCl
 def test_the_list_is_there_when_the_index_is_not(store: SqlStore) -> None:
     accepted = store.accept(push(1), STRICT).id
     index = store.search_index()
+    index.facets()
     store.companion("index").write_bytes(b"this is no database" * 500)
     client = admin_app(OwnSettings(), store, CONTRACT, Desk(index)).test_client()
     assert Page(client.get("/?state=accepted")).links("/pushes/") == [f"/pushes/{accepted}"]
