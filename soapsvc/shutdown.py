@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from types import FrameType
 
 import structlog
 
@@ -65,13 +66,15 @@ class EndingSignals:
     """The first of these signals is kept until there is a Shutdown that it begins, a second one ends the process.
     To be made in the main thread.
 
-    came  whether there was one; where there is no Shutdown, select() and its like tell when
+    came    whether there was one; where there is no Shutdown, select() and its like tell when
+    second  what a second one does instead: a handler, of the signal module
     """
 
     def __init__(self, *numbers: signal.Signals):
         self._numbers = numbers
         self._read_end, self._write_end = os.pipe()
         self.came = False
+        self.second: Callable[[int, FrameType | None], object] | signal.Handlers = signal.SIG_DFL
         for number in numbers:
             signal.signal(number, self._keep)
 
@@ -94,6 +97,6 @@ class EndingSignals:
 
     def _keep(self, _number: int, _frame: object) -> None:
         for number in self._numbers:
-            signal.signal(number, signal.SIG_DFL)
+            signal.signal(number, self.second)
         self.came = True
         os.write(self._write_end, b"\0")

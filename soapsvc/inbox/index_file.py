@@ -15,6 +15,7 @@ from threading import Lock
 
 FORM = "1"  # of the tables below; another one in the file: it is made anew
 BUSY_SECONDS = 10.0
+_DAMAGES = (sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_ERROR)  # ERROR: no such table
 
 _TABLES = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -61,8 +62,8 @@ CREATE TABLE accounts (account TEXT PRIMARY KEY, pushes INTEGER NOT NULL) WITHOU
 
 def is_damage(cause: sqlite3.DatabaseError) -> bool:
     """Whether the file is no such index (any more); no: it cannot be used now, on a disk that is full, say."""
-    lacks_table = getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
-    return lacks_table or not isinstance(cause, sqlite3.OperationalError)
+    code = getattr(cause, "sqlite_errorcode", 0)
+    return not isinstance(cause, sqlite3.OperationalError) or code in _DAMAGES or code & 0xFF == sqlite3.SQLITE_READONLY
 
 
 class IndexFile:

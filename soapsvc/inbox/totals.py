@@ -23,8 +23,11 @@ _SUMS = "soapsvc.totals"  # in Connection.info: of columns of `totals`; what was
 def gathering(connection: Connection) -> Iterator[None]:
     """What is added within is written at the end of it, which is to be the last thing before the COMMIT."""
     connection.info[_SUMS] = Counter()
-    yield
-    sums = {name: number for name, number in connection.info[_SUMS].items() if number}
+    try:
+        yield
+    finally:
+        added = connection.info.pop(_SUMS)
+    sums = {name: number for name, number in added.items() if number}
     if sums:
         slot = hash((os.getpid(), id(connection.engine))) % TOTAL_SLOTS  # of this store: two seldom wait for each other
         add_to_totals(connection, slot, sums)

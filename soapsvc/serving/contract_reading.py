@@ -11,7 +11,7 @@ from soapsvc.contract.compiled_schema import CompiledSchema
 from soapsvc.contract.contract_difference import contract_difference
 from soapsvc.contract.wsdl_document import WsdlDocument
 from soapsvc.errors import ContractError
-from soapsvc.serving.forks import FORK, start_fork, take_signals_as_programs_do
+from soapsvc.serving.forks import FORK, end_with_parent, start_fork
 from soapsvc.settings import Settings
 from soapsvc.shipped import WSDL_FILE
 
@@ -57,7 +57,7 @@ def tell_contract(settings: Settings) -> None:
 
 
 def _end_with_contract(settings: Settings) -> None:
-    take_signals_as_programs_do()
+    end_with_parent()
     try:
         read_contract(settings)
     except ContractError:

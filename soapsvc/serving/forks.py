@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
 from multiprocessing.context import ForkProcess
 
 from soapsvc.shutdown import ENDING_SIGNALS
@@ -26,8 +28,16 @@ def take_signals() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
 
 
-def take_signals_as_programs_do() -> None:
-    """In a fork that has nothing to finish: it ends by them, and what is kept of them is the other process's."""
+def end_with_parent() -> None:
+    """In a fork that has nothing to finish: signals end it, and so does the end of the process that made it."""
     for number in ENDING_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     take_signals()
+    threading.Thread(target=_watch_parent, name="parent-lives", daemon=True).start()
+
+
+def _watch_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

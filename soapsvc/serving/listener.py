@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any
 
 import structlog
@@ -42,7 +42,7 @@ GATHERED = 16  # pushes that are stored together at most: beyond, one gets hardl
 UNDER_WAY = 64  # taken and not answered: where the store is slow, the next ones wait as they came, in less memory
 THREADS_SECONDS = 0.5  # at least, at the end, for threads that have nothing to do
 READERS = 32  # slow ones that a thread each may wait for, beside those that answer the others
-READS_SLOWLY_SECONDS = 0.5  # after which another thread takes the place of one that waits for its reader
+READS_SLOWLY_SECONDS = 0.1  # after which another thread takes the place of one that waits for its reader
 QUIET_SECONDS = 0.1  # at the end, before a connection without a request is let go: one may be on its way
 CLEAN_UP_SECONDS = 1.0  # between two looks at who takes too long
 IDLE_SECONDS = 60  # a kept-alive connection without a request
@@ -83,6 +83,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         self._complete: deque[JudgingChannel] = deque()
         self._taken: list[tuple[JudgingChannel, TakenAtOnce]] = []
         self._stored: deque[tuple[JudgingChannel, TakenAtOnce, Accepted | Exception]] = deque()
+        self.readers: set[JudgingChannel] = set()  # of whose answers a thread has more than it may hold for them
         self._under_way = 0  # taken at once and not answered
         self._told_of_stored = self._ended = False
         self._ending = threading.Lock()
@@ -161,7 +162,6 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
     def maintenance(self, now: float) -> None:
         super().maintenance(now)
         self._make_room()
-        self._replace_waiting_threads()
         for channel in list(self.active_channels.values()):
             channel.look_at_the_clock()
 
@@ -195,24 +195,42 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
                 channel.will_close = True
 
     def _replace_waiting_threads(self) -> None:
-        """Who downloads and hardly reads keeps a thread, and no answer from anybody else; of very many the first ones
-        have had their time."""
+        """Another thread for each that has an answer which is hardly read, so that it keeps none from anybody else.
+        Where all that there may be have one, and somebody waits, who has read nothing for longest is let go."""
         until = time.monotonic() - READS_SLOWLY_SECONDS
-        waited = [(channel.waits_since, channel) for channel in list(self.active_channels.values())]
-        slow = sorted(((since, one) for since, one in waited if since is not None and since < until), key=itemgetter(0))
-        for _, channel in slow[:-READERS]:
-            log.warning("answer read too slowly, and others wait", peer=channel.addr[0])
-            channel.handle_close()
-        self.task_dispatcher.set_thread_count(self.adj.threads + len(slow[-READERS:]))
+        slow = [one for one in self.readers.copy() if (one.waits_since or math.inf) < until]
+        if len(slow) >= self.adj.threads + READERS:
+            wanted = min(len(self.task_dispatcher.queue), self.adj.threads)
+            for channel in sorted(slow, key=attrgetter("last_activity"))[:wanted]:
+                log.warning("answer read too slowly, and others wait", peer=channel.addr[0])
+                channel.handle_close()
+        self._set_threads(self.adj.threads + min(len(slow), READERS))
+
+    def _set_threads(self, wanted: int) -> None:
+        dispatcher = self.task_dispatcher
+        before = dispatcher.threads.copy()
+        try:
+            while (running := len(dispatcher.threads) - dispatcher.stop_count) < wanted:
+                before = dispatcher.threads.copy()
+                dispatcher.set_thread_count(running + 1)
+        except RuntimeError as cause:  # there is no room for one more now, and waitress counts it all the same
+            log.warning("thread not started", cause=str(cause))
+            with dispatcher.lock:
+                dispatcher.threads &= before
+        else:
+            dispatcher.set_thread_count(wanted)
 
     def _poll(self) -> None:
         now = time.time()
         if now >= self._cleans_up_at:
             self._cleans_up_at = now + CLEAN_UP_SECONDS
             self.maintenance(now)
+        if self.readers or len(self.task_dispatcher.threads) > self.adj.threads:
+            self._replace_waiting_threads()
         self._tell()
         at_work = self._taken or (self._complete and self._under_way < UNDER_WAY)
-        waits = 0.0 if at_work else LOOK_SECONDS if self._leaves else QUIET_SECONDS if self.shutdown.begun else 0.5
+        seconds = QUIET_SECONDS if self.shutdown.begun else READS_SLOWLY_SECONDS if self.readers else 0.5
+        waits = 0.0 if at_work else LOOK_SECONDS if self._leaves else seconds
         wasyncore.loop(timeout=waits, map=self._map, use_poll=True, count=1)
         self._answer_stored()
         if not self._take_complete() or len(self._taken) >= GATHERED:

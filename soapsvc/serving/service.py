@@ -96,7 +96,7 @@ def serve_in_several_processes(
             listener.run()
 
     with Supervisor(signals, settings.shutdown_seconds) as supervisor:
-        supervisor.start([Task("admin page", office)])  # alone: it makes the inbox, or tells why there can be none
+        supervisor.start([Task("admin page", office)])  # alone: it brings the inbox up to date
         hold_contract(settings, looking)
         supervisor.start(
             Task(f"receiver {number + 1}", partial(receiver, number), partial(without, counts, number))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 
 from soapsvc.errors import StoreUnavailable
 from soapsvc.inbox.database import identity, inbox_url, sqlite_path
 from soapsvc.inbox.sql_store import make_store
-from soapsvc.serving.forks import FORK, start_fork, take_signals_as_programs_do
+from soapsvc.serving.forks import FORK, end_with_parent, start_fork
 from soapsvc.settings import Settings
 
 
@@ -18,7 +19,7 @@ def make_inbox(settings: Settings) -> None:
     Errors  StoreError: the setting names no inbox
     """
     file = sqlite_path(inbox_url(settings.inbox))
-    if file is None or file.exists():
+    if file is None or os.path.exists(file):
         return
     making = FORK.Process(target=_end_with_inbox, args=(settings.inbox,), name="inbox")
     with contextlib.suppress(OSError):
@@ -27,7 +28,7 @@ def make_inbox(settings: Settings) -> None:
 
 
 def _end_with_inbox(url: str) -> None:
-    take_signals_as_programs_do()
+    end_with_parent()
     make_store(url)
 
 
@@ -45,21 +46,28 @@ class SharedInbox:
         alone   no other process has it open, for all that is known
         Errors  StoreUnavailable
         """
-        if self._file is None or not any(self._in_use):
-            return
+        if any(self._in_use):
+            found = self._found()
+            if not alone and found != tuple(self._in_use):
+                raise StoreUnavailable(
+                    f"{self._file} or its -wal was replaced while other processes have it open: put back what was "
+                    "there, or start the service again"
+                )
+
+    def opened(self, *, alone: bool) -> None:
+        """A process has opened it: who is not alone from now on has the same. Errors: as of check(), once more: it may
+        have been taken away in between."""
+        if self._file is not None and alone:
+            self._in_use[:] = self._found()
+        else:
+            self.check(alone=alone)
+
+    def _found(self) -> tuple[int, ...]:
         try:
-            found = identity(self._file)
+            return identity(self._file) if self._file is not None else ()
         except FileNotFoundError:
             raise StoreUnavailable(
                 f"{self._file} is gone: put it back, or start the service again to have a new one"
             ) from None
-        if not alone and found != tuple(self._in_use):
-            raise StoreUnavailable(
-                f"{self._file} or its -wal was replaced while other processes have it open: put back what was there, "
-                "or start the service again"
-            )
-
-    def opened(self, *, alone: bool) -> None:
-        """A process has opened it: who is not alone from now on has the same."""
-        if self._file is not None and alone:
-            self._in_use[:] = identity(self._file)
+        except OSError as cause:
+            raise StoreUnavailable(f"{self._file} cannot be looked at: {cause.strerror}") from cause

@@ -23,7 +23,7 @@ import structlog
 
 from soapsvc.errors import SoapsvcError
 from soapsvc.serving.forks import FORK, start_fork, take_signals
-from soapsvc.shutdown import ENDING_SIGNALS, EndingSignals, Shutdown
+from soapsvc.shutdown import EndingSignals, Shutdown
 
 log = structlog.get_logger()
 
@@ -107,12 +107,13 @@ class Task:
 class Supervisor:
     """Starts processes, replaces those that die, and ends all of them when it is left.
 
-    signals           that end the service
+    signals           that end the service; a second one kills them all
     shutdown_seconds  which the processes have for what is under way
     """
 
     def __init__(self, signals: EndingSignals, shutdown_seconds: float):
         self._signals, self._shutdown_seconds = signals, shutdown_seconds
+        signals.second = self._kill_all
         self._lines = _Lines()
         self._processes: list[_Process] = []
 
@@ -131,7 +132,7 @@ class Supervisor:
                 raise met
 
     def keep(self) -> None:
-        """Let them work, and replace those that die, until a signal comes; another one kills them all."""
+        """Let them work, and replace those that die, until a signal comes."""
         self._lines.starting.let_go()
         while not self._signals.came:
             now = time.monotonic()
@@ -143,8 +144,6 @@ class Supervisor:
             for process in self._processes:
                 if process.start_at is None and process.told in saying:
                     process.hear()
-        for number in ENDING_SIGNALS:
-            signal.signal(number, self._kill_all)
 
     @property
     def _none_is_ready(self) -> bool:

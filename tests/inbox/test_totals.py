@@ -17,6 +17,7 @@ from soapsvc.inbox.sql_store import SqlStore
 from tests.inbox.conftest import opening
 from tests.inbox.making import STRICT, OpenStore, push
 from tests.postgres import PostgresServer
+from tests.serving.connection import eventually
 
 Work = Callable[[Connection], Any]
 
@@ -40,8 +41,7 @@ def in_one_transaction(store: SqlStore, works: list[Callable[[], object]]) -> No
     threads = [Thread(target=work) for work in works]
     for number, thread in enumerate(threads, 1):
         thread.start()
-        while len(store._writer._waiting) < number:
-            pass
+        assert eventually(lambda number=number: len(store._writer._waiting) == number)
     go_on.set()
     for thread in [first, *threads]:
         thread.join(60)

@@ -292,6 +292,20 @@ def test_what_is_put_in_the_place_of_the_inbox_is_not_mixed_with_it(
     assert stored(again) == [*range(1, 21), 31]
 
 
+def test_what_is_there_when_no_process_is_left_is_used_as_at_a_start(service: Service, tmp_path: Path) -> None:
+    assert push(service, 1).acknowledged
+    os.kill(service.process.pid, signal.SIGSTOP)
+    for pid in children(service.process.pid):
+        os.kill(pid, signal.SIGKILL)
+    for name in ("inbox.db", "inbox.db-wal"):
+        copied(name)(tmp_path)
+    os.kill(service.process.pid, signal.SIGCONT)
+    assert eventually(lambda: len(receivers(service)) == PROCESSES)
+    assert push(service, 2).acknowledged
+    assert service.terminate() == 0
+    assert stored(service) == [1, 2]
+
+
 @pytest.mark.parametrize("to_all", [True, False], ids=["Ctrl-C", "SIGTERM to a receiver"])
 def test_what_is_under_way_in_a_process_that_is_told_to_end_is_acknowledged(tmp_path: Path, to_all: bool) -> None:
     service = start_service(tmp_path, "--processes", str(PROCESSES), settings="shutdown_seconds = 5", new_session=True)

@@ -17,7 +17,7 @@ from tests.pushing import envelope, get, post
 from tests.serving.connection import eventually, running_server
 
 THREADS = 2  # of the receiver
-DOCUMENT = bytes(15 * 1024 * 1024)  # its envelope is more than a connection holds for its reader
+DOCUMENT = bytes(30 * 1024 * 1024)  # its envelope is more than a connection holds for its reader
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def server(tmp_path: Path) -> Iterator[RunningServer]:
 
 @pytest.fixture
 def raw(server: RunningServer) -> str:
-    """The URL of an envelope of 20 MB."""
+    """The URL of an envelope of 42 MB."""
     assert post(server.public_url, envelope(document=DOCUMENT)).status == 200
     (push,) = json.loads(get(f"{server.admin_url}api/v1/pushes").body)["pushes"]
     return f"{server.admin_url}api/v1/pushes/{push['id']}/raw"
@@ -69,6 +69,8 @@ def test_readers_who_read_nothing_keep_no_page_from_others(server: RunningServer
         for path in ("readyz", "api/v1/pushes", "healthz"):
             assert get(server.admin_url + path).status == 200
         assert is_whole(readers[0])
+        assert eventually(lambda: workers() == THREADS + ADMIN_THREADS + len(readers) - 1)
+        assert has_connection(server, readers[0])
     finally:
         for reader in readers:
             reader.close()
@@ -76,19 +78,52 @@ def test_readers_who_read_nothing_keep_no_page_from_others(server: RunningServer
     assert get(raw).status == 200
 
 
-def test_of_very_many_readers_who_read_nothing_the_first_are_let_go(
+def test_of_very_many_readers_one_who_reads_nothing_is_let_go_when_somebody_waits(
     server: RunningServer, raw: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listener, "READERS", 2)
-    first = [slow_reader(raw) for _ in range(2)]
-    assert eventually(lambda: workers() == THREADS + ADMIN_THREADS + 2)
-    later = [slow_reader(raw) for _ in range(2)]
+    readers = [slow_reader(raw) for _ in range(ADMIN_THREADS + 2)]
+    finished = threading.Event()
+
+    def read_on() -> None:
+        while not finished.wait(0.02) and readers[0].recv(32 * 1024):
+            pass
+
+    steady = threading.Thread(target=read_on)
+    steady.start()
     try:
-        assert eventually(lambda: not any(has_connection(server, reader) for reader in first))
-        assert not any(is_whole(reader) for reader in first)
-        assert get(server.admin_url + "readyz").status == 200
+        assert eventually(lambda: len(server._listeners[0].readers) == len(readers))
         assert workers() == THREADS + ADMIN_THREADS + 2
-        assert all(is_whole(reader) for reader in later)
+        assert all(has_connection(server, reader) for reader in readers), "nobody waits"
+        assert get(server.admin_url + "readyz").status == 200
+        assert sum(has_connection(server, reader) for reader in readers) == len(readers) - 1
+        assert has_connection(server, readers[0]), "it reads on, if slowly"
     finally:
-        for reader in [*first, *later]:
+        finished.set()
+        steady.join()
+        for reader in readers:
+            reader.close()
+
+
+def test_where_there_is_no_room_for_another_thread_the_others_go_on(
+    server: RunningServer, raw: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, refused = threading.Thread.start, threading.Event()
+
+    def start_or_not(thread: threading.Thread) -> None:
+        if thread.name.startswith("waitress-"):
+            refused.set()
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with monkeypatch.context() as no_room, slow_reader(raw):
+        no_room.setattr(threading.Thread, "start", start_or_not)
+        assert refused.wait(20)
+        assert get(server.admin_url + "readyz").status == 200
+    readers = [slow_reader(raw) for _ in range(ADMIN_THREADS)]
+    try:
+        assert eventually(lambda: workers() == THREADS + ADMIN_THREADS + len(readers))
+        assert get(server.admin_url + "readyz").status == 200
+    finally:
+        for reader in readers:
             reader.close()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import logging
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,7 +20,7 @@ from soapsvc.serving.service import RunningServer
 from soapsvc.settings import OwnSettings
 from soapsvc.shipped import WSDL_FILE
 from tests.pushing import free_port, running_service
-from tests.serving.connection import Connection, head, running_server
+from tests.serving.connection import Connection, eventually, head, running_server
 
 
 def test_one_address_for_both_listeners_is_refused_by_name(tmp_path: Path) -> None:
@@ -61,16 +64,51 @@ def test_what_makes_a_new_inbox_stays_in_no_process_that_serves(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("processes", ["1", "2"])
-def test_an_inbox_that_cannot_be_made_is_told_once(tmp_path: Path, processes: str) -> None:
+@pytest.mark.parametrize("name", ["file/inbox.db", "x" * 300], ids=["in a file", "too long"])
+def test_an_inbox_that_cannot_be_made_is_told_once(tmp_path: Path, processes: str, name: str) -> None:
     (tmp_path / "file").touch()
     command = [sys.executable, "-m", "soapsvc", "serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
-    inbox = f"sqlite:///{tmp_path / 'file' / 'inbox.db'}"
+    inbox = f"sqlite:///{tmp_path / name}"
     done = subprocess.run(
         [*command, "--processes", processes, "--inbox", inbox], capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 3
     assert done.stderr.count("inbox unavailable") == 1
-    assert "Traceback" not in done.stderr
+    assert "internal error" not in done.stderr
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_what_makes_a_new_inbox_ends_with_who_waits_for_it(tmp_path: Path, processes: str) -> None:
+    """It would keep the ports for as long as another process keeps the inbox from being made."""
+    listen = f"127.0.0.1:{free_port()}"
+    command = [sys.executable, "-m", "soapsvc", "serve", "--listen", listen, "--admin", "127.0.0.1:0"]
+    command += ["--processes", processes, "--inbox", f"sqlite:///{tmp_path / 'inbox.db'}"]
+    with (tmp_path / "inbox.db.lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with subprocess.Popen(command) as process:
+            assert eventually(lambda: (tmp_path / "inbox.db.lock").stat().st_ino in waited_for())
+            for _ in range(2):
+                process.send_signal(signal.SIGTERM)
+                time.sleep(0.2)
+            assert process.wait(timeout=10) == -signal.SIGTERM
+        with socket.socket() as free:
+            free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            assert eventually(lambda: is_bound(free, listen))
+
+
+def waited_for() -> set[int]:
+    """Inodes of files whose lock somebody waits for; proc_locks(5)."""
+    lines = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+    return {int(fields[6].rpartition(":")[2]) for fields in lines if fields[1] == "->"}
+
+
+def is_bound(sock: socket.socket, address: str) -> bool:
+    host, _, port = address.partition(":")
+    try:
+        sock.bind((host, int(port)))
+    except OSError:
+        return False
+    return True
 
 
 def test_a_request_that_is_broken_off_is_logged(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
