@@ -81,7 +81,6 @@ class JudgingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no type
     _request_began = 0.0
     _was_refused = False  # the last request: what comes may be its body
     _lingers_until = 0.0  # 0: not lingering
-    waits_since: float | None = None  # by time.monotonic(): a thread has an answer of which not all is read soon enough
 
     def __init__(self, server: Any, sock: socket.socket, addr: Any, adj: Any, map: Any = None):
         self.parser_class = partial(JudgingParser, peer=addr[:2], before_body=server.before_body, told=server.told,
@@ -157,13 +156,11 @@ class JudgingChannel(HTTPChannel):  # type: ignore[misc]  # waitress has no type
         try:
             super().service()
         finally:
-            self.waits_since = None
-            self.server.readers.discard(self)
+            self.server.readers.pop(self, None)
 
     def _flush_outbufs_below_high_watermark(self) -> None:
-        if self.waits_since is None and self.total_outbufs_len > self.adj.outbuf_high_watermark:
-            self.waits_since = time.monotonic()
-            self.server.readers.add(self)
+        if self.total_outbufs_len > self.adj.outbuf_high_watermark:
+            self.server.readers.setdefault(self, time.monotonic())
         super()._flush_outbufs_below_high_watermark()
 
     def look_at_the_clock(self) -> None:

@@ -83,7 +83,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         self._complete: deque[JudgingChannel] = deque()
         self._taken: list[tuple[JudgingChannel, TakenAtOnce]] = []
         self._stored: deque[tuple[JudgingChannel, TakenAtOnce, Accepted | Exception]] = deque()
-        self.readers: set[JudgingChannel] = set()  # of whose answers a thread has more than it may hold for them
+        self.readers: dict[JudgingChannel, float] = {}  # who keeps a thread with what is not read, since when
         self._under_way = 0  # taken at once and not answered
         self._told_of_stored = self._ended = False
         self._ending = threading.Lock()
@@ -198,7 +198,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         """Another thread for each that has an answer which is hardly read, so that it keeps none from anybody else.
         Where all that there may be have one, and somebody waits, who has read nothing for longest is let go."""
         until = time.monotonic() - READS_SLOWLY_SECONDS
-        slow = [one for one in self.readers.copy() if (one.waits_since or math.inf) < until]
+        slow = [channel for channel, since in self.readers.copy().items() if since < until]
         if len(slow) >= self.adj.threads + READERS:
             wanted = min(len(self.task_dispatcher.queue), self.adj.threads)
             for channel in sorted(slow, key=attrgetter("last_activity"))[:wanted]:
